@@ -1,0 +1,125 @@
+# The only list of commands. A bare `make` prints it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+export CLUSTER ?= tributary
+export CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tributary
+export CONTEXT ?=
+export PROVIDER ?= auto
+export NAMESPACE ?= tributary
+export RELEASE ?= tributary
+export KUBEFLOW_NAMESPACE ?= kubeflow
+export REGISTRY ?=
+export PORT ?=
+export UV_CACHE_DIR := $(CACHE)/uv
+export PIP_CACHE_DIR := $(CACHE)/pip
+export MYPY_CACHE_DIR := .mypy_cache
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/READY
+CODE := bridge images charts/tests playbooks e2e
+
+##@ Every day
+.PHONY: help
+help: ## Print this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\n%s\n' 'Variables: CLUSTER CACHE CONTEXT PROVIDER NAMESPACE RELEASE KUBEFLOW_NAMESPACE REGISTRY PORT (see README.md)'
+
+.PHONY: install
+install: $(READY) ## Cluster, Kubeflow Pipelines, platform and demo; CONTEXT=… for a cluster of yours, DRY_RUN=1 to only look
+	@$(RUN) -m cluster install $(if $(DRY_RUN),--dry-run)
+
+.PHONY: test
+test: $(READY) ## All that must hold, the cluster tests included; prints the minutes of each part
+	@.ci/test
+
+.PHONY: check
+check: $(READY) ## All that needs no cluster, server or browser; under a minute
+	@$(VENV)/bin/ruff format --check --quiet $(CODE)
+	@$(VENV)/bin/ruff check --quiet $(CODE)
+	@$(VENV)/bin/mypy $(CODE)
+	@$(VENV)/bin/lint-imports | tail -n 3
+	@$(RUN) -m pytest -q -n 2 -m 'not cluster and not server and not slow and not long' $(ARGS)
+
+.PHONY: demo
+demo: $(READY) ## Deploy the demo flow and run it once more on Kubeflow Pipelines
+	@$(RUN) -m cluster demo --again
+
+.PHONY: env
+env: $(READY) ## Print the exports that configure a shell: eval "$$(make env)"
+	@$(RUN) -m cluster env
+
+.PHONY: status
+status: $(READY) ## What is there: cluster, Kubeflow Pipelines, platform, addresses
+	@$(RUN) -m cluster status
+
+.PHONY: uninstall
+uninstall: $(READY) ## Take the platform out of the cluster and keep the cluster; DATA=delete takes the data too
+	@$(RUN) -m cluster uninstall $(if $(filter delete,$(DATA)),--delete-data)
+
+.PHONY: down
+down: $(READY) ## Take the cluster away, with its containers, networks and port-forwards
+	@$(RUN) -m cluster down
+
+##@ Parts
+.PHONY: cluster
+cluster: $(READY) ## Only the cluster
+	@$(RUN) -m cluster up
+
+.PHONY: kubeflow
+kubeflow: $(READY) ## Only the cluster with Kubeflow Pipelines
+	@$(RUN) -m cluster up
+	@$(RUN) -m cluster kubeflow
+
+.PHONY: images
+images: $(READY) ## Build the images that changed
+	@$(RUN) -m image_builder build
+
+.PHONY: push
+push: $(READY) ## Push the images; REGISTRY=host/folder
+	@$(RUN) -m image_builder push --registry "$(REGISTRY)"
+
+.PHONY: save
+save: $(READY) ## Save the images to an archive; FILE=images.tar
+	@$(RUN) -m image_builder save --output "$(or $(FILE),images.tar)"
+
+.PHONY: wheel
+wheel: $(READY) ## Build the wheel of the Metaflow extension into dist/
+	@$(VENV)/bin/uv build --quiet --wheel --no-build-isolation --python $(RUN) --out-dir dist .
+	@ls dist/*.whl
+
+##@ Develop
+.PHONY: format
+format: $(READY) ## Format the code
+	@$(VENV)/bin/ruff format --quiet $(CODE)
+	@$(VENV)/bin/ruff check --quiet --fix $(CODE)
+
+.PHONY: golden
+golden: $(READY) ## Rewrite the golden pipeline specs; look at the diff
+	@$(RUN) -m pytest -q bridge/tests/golden --regenerate
+
+.PHONY: lock
+lock: $(READY) ## Rewrite requirements.txt from pyproject.toml
+	@$(VENV)/bin/uv pip compile --quiet --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \
+	  --custom-compile-command 'make lock' pyproject.toml --output-file requirements.txt
+
+.PHONY: e2e
+e2e: $(READY) ## Cluster tests only; ARGS='-k foreach'
+	@$(RUN) -m pytest -q -m 'cluster and not long' e2e/tests $(ARGS)
+
+.PHONY: test-long
+test-long: $(READY) ## The drills that take too long for make test: a reboot, a bare helm install, beside a foreign Kubeflow
+	@$(RUN) -m pytest -q -m long $(ARGS)
+
+$(READY): requirements.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo '$(PYTHON) is missing. Install Python 3.10 to 3.13, or say PYTHON=….' >&2; exit 2; }
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV) || { echo 'python3 cannot make a virtual environment. Install python3-venv.' >&2; exit 2; }
+	@test -x $(VENV)/bin/uv || $(RUN) -m pip install --quiet --disable-pip-version-check uv
+	@$(VENV)/bin/uv pip sync --quiet --python $(RUN) requirements.txt
+	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps --no-build-isolation --editable .
+	@touch $@
