@@ -1,0 +1,1 @@
+"""Metaflow flows on Kubeflow Pipelines."""
