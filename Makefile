@@ -18,6 +18,7 @@ export PIP_CACHE_DIR := $(CACHE)/pip
 export MYPY_CACHE_DIR := .mypy_cache
 PYTHON ?= python3
 ARGS ?=
+VALUES ?=
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -28,11 +29,11 @@ CODE := bridge images charts/tests playbooks e2e
 .PHONY: help
 help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@printf '\n%s\n' 'Variables: CLUSTER CACHE CONTEXT PROVIDER NAMESPACE RELEASE KUBEFLOW_NAMESPACE REGISTRY PORT (see README.md)'
+	@printf '\n%s\n' 'Variables: CLUSTER CACHE CONTEXT PROVIDER NAMESPACE RELEASE KUBEFLOW_NAMESPACE REGISTRY PORT VALUES (see README.md)'
 
 .PHONY: install
 install: $(READY) ## Cluster, Kubeflow Pipelines, platform and demo; CONTEXT=… for a cluster of yours, DRY_RUN=1 to only look
-	@$(RUN) -m cluster install $(if $(DRY_RUN),--dry-run)
+	@$(RUN) -m installer install $(if $(DRY_RUN),--dry-run) $(foreach file,$(VALUES),--values $(file))
 
 .PHONY: test
 test: $(READY) ## All that must hold, the cluster tests included; prints the minutes of each part
@@ -48,11 +49,11 @@ check: $(READY) ## All that needs no cluster, server or browser; under a minute
 
 .PHONY: demo
 demo: $(READY) ## Deploy the demo flow and run it once more on Kubeflow Pipelines
-	@$(RUN) -m cluster demo --again
+	@$(RUN) -m installer demo --again
 
 .PHONY: env
 env: $(READY) ## Print the exports that configure a shell: eval "$$(make env)"
-	@$(RUN) -m cluster env
+	@$(RUN) -m installer env
 
 .PHONY: status
 status: $(READY) ## What is there: cluster, Kubeflow Pipelines, platform, addresses
@@ -60,7 +61,7 @@ status: $(READY) ## What is there: cluster, Kubeflow Pipelines, platform, addres
 
 .PHONY: uninstall
 uninstall: $(READY) ## Take the platform out of the cluster and keep the cluster; DATA=delete takes the data too
-	@$(RUN) -m cluster uninstall $(if $(filter delete,$(DATA)),--delete-data)
+	@$(RUN) -m installer uninstall $(if $(filter delete,$(DATA)),--delete-data)
 
 .PHONY: down
 down: $(READY) ## Take the cluster away, with its containers, networks and port-forwards

@@ -1,0 +1,62 @@
+"""The platform goes in by the very playbooks that a production user runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cluster.settings import Settings
+from installer.stages import command
+
+ROOT = Path(__file__).parents[3]
+
+
+def variables(settings: Settings, *, helm: Path, values: Sequence[Path]) -> dict[str, object]:
+    """The extra variables of playbooks/install.yml and uninstall.yml: paths, names and addresses, no secrets."""
+    address = "http://127.0.0.1:{}".format
+    return {
+        "tributary_kubeconfig": str(settings.kubeconfig),
+        "tributary_context": settings.kubectl_context,
+        "tributary_namespace": settings.namespace,
+        "tributary_release": settings.release,
+        "tributary_profile": "kind",
+        "tributary_values_files": [str(file) for file in values],
+        "tributary_kubeflow_namespace": settings.kubeflow_namespace,
+        "tributary_helm": str(helm),
+        "tributary_client_dir": str(settings.state / "client"),
+        "tributary_client_metadata_service_url": address(settings.ports.metadata_service),
+        "tributary_client_object_store_url": address(settings.ports.object_store),
+        "tributary_client_kubeflow_pipelines_url": address(settings.ports.kubeflow_pipelines),
+    }
+
+
+def run(settings: Settings, playbook: str, given: dict[str, object], *words: str) -> None:
+    """Run one playbook. Raises StageFailed, after Ansible has said what failed."""
+    file = settings.state / "playbook-variables.json"
+    file.write_text(json.dumps(given, indent=1))
+    ansible = Path(sys.executable).parent / "ansible-playbook"
+    command(
+        playbook,
+        [str(ansible), f"{playbook}.yml", "--extra-vars", f"@{file}", *words],
+        folder=ROOT / "playbooks",
+        also={
+            "ANSIBLE_CONFIG": str(ROOT / "playbooks" / "ansible.cfg"),
+            "ANSIBLE_LOCAL_TEMP": str(settings.state / "ansible"),
+            "ANSIBLE_FORCE_COLOR": "1" if sys.stdout.isatty() else "0",
+            "PATH": f"{ansible.parent}{os.pathsep}{os.environ['PATH']}",
+        },
+        log=settings.state / "logs" / f"{playbook}.log",
+    )
+
+
+def helm_binary(settings: Settings) -> Path:
+    """The helm on PATH, else the one built into the cache."""
+    if found := shutil.which("helm"):
+        return Path(found)
+    from cluster.binaries import helm
+
+    return helm(settings)

@@ -1,0 +1,126 @@
+"""What the cluster tests stand on. They install nothing: they find what `make install` left."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cluster.settings import Settings
+from laptop.shell import Laptop, exports
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    return Settings.from_environ()
+
+
+@pytest.fixture(scope="session")
+def laptop(settings: Settings) -> Laptop:
+    """A shell that is configured as the playbooks leave it."""
+    client = settings.state / "client"
+    if not (client / "env.sh").is_file():
+        pytest.fail(f"{client / 'env.sh'} is missing. Run `make install` first.")
+    return Laptop(client)
+
+
+@pytest.fixture(scope="session")
+def facts(laptop: Laptop) -> dict[str, str]:
+    """The client's Metaflow config as a mapping."""
+    found: dict[str, str] = json.loads((laptop.client / "config.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="session")
+def demo_image(settings: Settings) -> str:
+    """The image that carries the demo's libraries, as the install wrote it down."""
+    image = yaml.safe_load((settings.state / "images.yaml").read_text())["taskDemo"]["image"]
+    return f"{image['repository']}:{image['tag']}"
+
+
+@pytest.fixture(scope="session")
+def metaflow(laptop: Laptop) -> Any:
+    """The stock Metaflow client in this process, with no namespace, configured as the laptop is.
+
+    Metaflow reads its config when it is imported, so nothing in this process may have imported it before.
+    """
+    if "metaflow" in sys.modules:
+        pytest.fail("metaflow was imported before the client was configured. Run the cluster tests by themselves.")
+    os.environ.update(exports(laptop.client / "env.sh"))
+    import metaflow
+
+    metaflow.namespace(None)
+    return metaflow
+
+
+@pytest.fixture(scope="session")
+def kubernetes_api(settings: Settings) -> Any:
+    """kubernetes.client.CoreV1Api of the cluster under test."""
+    from kubernetes import client, config
+
+    config.load_kube_config(config_file=str(settings.kubeconfig))
+    return client.CoreV1Api()
+
+
+@pytest.fixture(scope="session")
+def kubeflow(facts: dict[str, str]) -> Any:
+    """Kubeflow's own client."""
+    import kfp
+
+    return kfp.Client(host=facts["METAFLOW_KUBEFLOW_PIPELINES_URL"])
+
+
+@pytest.fixture(scope="session")
+def store(laptop: Laptop, facts: dict[str, str]) -> Any:
+    """A boto3 client of the object store with the laptop's own key."""
+    import boto3
+
+    session = boto3.Session(
+        **{
+            key: value
+            for key, value in _credentials(laptop.client / "credentials").items()
+            if key in ("aws_access_key_id", "aws_secret_access_key")
+        },
+        region_name="us-east-1",
+    )
+    return session.client("s3", endpoint_url=facts["METAFLOW_S3_ENDPOINT_URL"])
+
+
+def _credentials(file: Path) -> dict[str, str]:
+    parser = configparser.ConfigParser()
+    parser.read(file)
+    return dict(parser["default"])
+
+
+@pytest.fixture(autouse=True)
+def evidence(request: pytest.FixtureRequest, settings: Settings) -> Iterator[None]:
+    """When a test fails, keep events and the pods' states in e2e/evidence/<test>/."""
+    failed_before = request.session.testsfailed
+    yield
+    if request.session.testsfailed == failed_before:
+        return
+    folder = ROOT / "e2e" / "evidence" / request.node.name.replace("/", "-")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, words in {
+        "pods.txt": ["get", "pods", "--all-namespaces", "--output=wide"],
+        "events.txt": ["get", "events", "--all-namespaces", "--sort-by=.lastTimestamp"],
+        "workflows.yaml": ["get", "workflows", "--namespace", settings.kubeflow_namespace, "--output=yaml"],
+    }.items():
+        done = subprocess.run(
+            ["kubectl", "--kubeconfig", str(settings.kubeconfig), *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        (folder / name).write_text(done.stdout + done.stderr)

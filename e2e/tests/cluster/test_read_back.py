@@ -1,0 +1,110 @@
+"""What a run on the cluster left, read with four stock clients; their counts must agree."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.settings import Settings
+from laptop.eventually import eventually
+from laptop.shell import Laptop
+
+pytestmark = pytest.mark.cluster
+FLOW = Path(__file__).parent / "flows" / "gate_flow.py"
+STEPS = {"start": 1, "work": 2, "join": 1, "end": 1}
+
+
+@pytest.fixture(scope="module")
+def run_id(laptop: Laptop, kubeflow: Any) -> str:
+    laptop.deploy(FLOW)
+    found = laptop.trigger(FLOW)
+    eventually(
+        lambda: (
+            None
+            if (state := kubeflow.get_run(found.removeprefix("kfp-")).state) in ("SUCCEEDED", "FAILED")
+            else f"{found} is {state}"
+        ),
+        within=600,
+    )
+    return found
+
+
+def test_metaflow_sees_every_task_of_the_run(run_id: str, metaflow: Any) -> None:
+    run = metaflow.Flow("GateFlow")[run_id]
+    assert run.successful
+    assert {step.id: len(list(step)) for step in run} == STEPS
+    assert run.data.report == "total 18"
+
+
+@pytest.mark.parametrize("library", ["boto3", "minio"])
+def test_every_artifact_has_its_blob_in_the_bucket(
+    library: str, run_id: str, metaflow: Any, store: Any, laptop: Laptop, facts: dict[str, str]
+) -> None:
+    artifacts = [artifact for step in metaflow.Run(f"GateFlow/{run_id}") for task in step for artifact in task]
+    bucket, _, root = facts["METAFLOW_DATASTORE_SYSROOT_S3"].removeprefix("s3://").partition("/")
+    keys = [f"{root}/GateFlow/data/{artifact.sha[:2]}/{artifact.sha}" for artifact in artifacts]
+    assert len(artifacts) >= 2 * sum(STEPS.values())
+    if library == "boto3":
+        sizes = [store.head_object(Bucket=bucket, Key=key)["ContentLength"] for key in keys]
+    else:
+        sizes = [_minio(laptop, facts).stat_object(bucket, key).size for key in keys]
+    assert all(size > 0 for size in sizes)
+
+
+def test_the_database_has_a_row_for_each(run_id: str, settings: Settings, metaflow: Any) -> None:
+    rows = _sql(
+        settings,
+        "select step_name, count(*) from tasks_v3 join runs_v3 using (flow_id, run_number)"
+        f" where flow_id = 'GateFlow' and runs_v3.run_id = '{run_id}' group by 1 order by 1",
+    )
+    assert dict(line.split("|") for line in rows) == {
+        step: str(count) for step, count in sorted((STEPS | {"_parameters": 1}).items())
+    }
+    artifacts = [artifact for step in metaflow.Run(f"GateFlow/{run_id}") for task in step for artifact in task]
+    (count,) = _sql(
+        settings,
+        "select count(distinct (task_id, name)) from artifact_v3 where flow_id = 'GateFlow'"
+        f" and run_id = '{run_id}' and left(name, 1) <> '_' and step_name <> '_parameters'",
+    )
+    assert int(count) == len(artifacts)
+
+
+def test_kubeflow_shows_the_same_run_with_its_steps(run_id: str, kubeflow: Any) -> None:
+    run = kubeflow.get_run(run_id.removeprefix("kfp-"))
+    assert run.state == "SUCCEEDED"
+    names = [task.display_name for task in run.run_details.task_details]
+    assert set(STEPS) <= set(names)
+    version = kubeflow.get_pipeline_version(
+        run.pipeline_version_reference.pipeline_id, run.pipeline_version_reference.pipeline_version_id
+    )
+    assert "GateFlow" in str(version.pipeline_spec) or "gateflow" in str(version.pipeline_spec)
+
+
+def _minio(laptop: Laptop, facts: dict[str, str]) -> Any:
+    from minio import Minio
+    from minio.credentials import AWSConfigProvider
+
+    return Minio(
+        facts["METAFLOW_S3_ENDPOINT_URL"].removeprefix("http://"),
+        secure=False,
+        credentials=AWSConfigProvider(str(laptop.client / "credentials"), "default"),
+    )
+
+
+def _sql(settings: Settings, query: str) -> list[str]:
+    """Ask the database inside its pod; gives the lines of psql's unaligned output."""
+    done = subprocess.run(
+        [
+            *("kubectl", "--kubeconfig", str(settings.kubeconfig), "--namespace", settings.namespace),
+            *("exec", f"statefulset/{settings.release}-database", "--"),
+            *("sh", "-c", 'psql -h /run/postgresql -U "$POSTGRES_USER" -d "$POSTGRES_DB" -Atc "$1"', "sh", query),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout.split()
