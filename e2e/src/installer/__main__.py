@@ -58,7 +58,7 @@ def install(settings: Settings, *, dry_run: bool, own_values: Sequence[Path], wi
     """The whole way. Each stage finds what already stands and leaves it alone."""
     if missing := [str(file) for file in own_values if not file.is_file()]:
         raise Refused(f"VALUES: no such file: {', '.join(missing)}. Give the path of a YAML file.")
-    logs = settings.state / "logs"
+    logs = settings.logs
     dry = ["--dry-run"] if dry_run else []
     with stage("Cluster"):
         command("cluster", [sys.executable, "-m", "cluster", "up", *dry], log=logs / "cluster.log")
@@ -67,7 +67,7 @@ def install(settings: Settings, *, dry_run: bool, own_values: Sequence[Path], wi
     with stage("Images"):
         _images(settings, dry)
     with stage("Platform"):
-        values = [settings.state / "images.yaml", *(file.resolve() for file in own_values)]
+        values = [settings.images, *(file.resolve() for file in own_values)]
         given = playbooks.variables(settings, helm=playbooks.helm_binary(settings), values=values)
         playbooks.run(settings, "install", given, *(["--check", "--diff"] if dry_run else []))
     if with_demo and not dry_run:
@@ -79,7 +79,7 @@ def install(settings: Settings, *, dry_run: bool, own_values: Sequence[Path], wi
 def _images(settings: Settings, dry: Sequence[str]) -> None:
     builder = [sys.executable, "-m", "image_builder"]
     registry = ["--registry", settings.registry] if settings.registry else []
-    logs = settings.state / "logs"
+    logs = settings.logs
     command("images", [*builder, "build", *dry], log=logs / "images.log")
     if registry:
         command("push", [*builder, "push", *registry, *dry], log=logs / "push.log")
@@ -87,7 +87,7 @@ def _images(settings: Settings, dry: Sequence[str]) -> None:
         command("load", [*builder, "load", *dry], log=logs / "load.log")
     command(
         "values",
-        [*builder, "values", *registry, "--output", str(settings.state / "images.yaml")],
+        [*builder, "values", *registry, "--output", str(settings.images)],
         log=logs / "values.log",
     )
 
@@ -95,7 +95,7 @@ def _images(settings: Settings, dry: Sequence[str]) -> None:
 def run_demo(settings: Settings, *, again: bool) -> str:
     """Find the successful run of this very code, or make one; gives the lines to show."""
     _env_file(settings)
-    laptop = Laptop(settings.state / "client")
+    laptop = Laptop(settings.client)
     tag = demo.code_tag(settings)
     if not again and (found := demo.find(laptop, tag)):
         return demo.show(settings, found, again=True)
@@ -114,7 +114,7 @@ def uninstall(settings: Settings, *, delete_data: bool) -> None:
 
 
 def _env_file(settings: Settings) -> Path:
-    file = settings.state / "client" / "env.sh"
+    file = settings.client / "env.sh"
     if not file.is_file():
         raise Refused(f"{file}: not there yet. Run `make install` first.")
     return file

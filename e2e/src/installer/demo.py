@@ -50,7 +50,7 @@ class DemoRun:
 
 def image(settings: Settings) -> str:
     """The demo's image, as the install wrote it down in images.yaml."""
-    found = yaml.safe_load((settings.state / "images.yaml").read_text())["taskDemo"]["image"]
+    found = yaml.safe_load((settings.images).read_text())["taskDemo"]["image"]
     return f"{found['repository']}:{found['tag']}"
 
 
@@ -96,7 +96,7 @@ def run(settings: Settings, laptop: Laptop, tag: str) -> DemoRun:
 
 def show(settings: Settings, found: DemoRun, *, again: bool) -> str:
     """The lines that `make install` ends with: what ran, and what to run and open next."""
-    config = json.loads((settings.state / "client" / "config.json").read_text())
+    config = json.loads((settings.client / "config.json").read_text())
     file = FLOW_FILE.relative_to(FLOW_FILE.parents[3])
     counts = ", ".join(f"{step} {count}" for step, count in found.tasks.items())
     return "\n".join(

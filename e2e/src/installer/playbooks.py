@@ -9,7 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cluster import programs
 from cluster.settings import Settings
+from image_builder import golang
 from installer.stages import command
 
 ROOT = Path(__file__).parents[3]
@@ -20,14 +22,14 @@ def variables(settings: Settings, *, helm: Path, values: Sequence[Path]) -> dict
     address = "http://127.0.0.1:{}".format
     return {
         "tributary_kubeconfig": str(settings.kubeconfig),
-        "tributary_context": settings.kubectl_context,
+        "tributary_context": settings.kube_context,
         "tributary_namespace": settings.namespace,
         "tributary_release": settings.release,
         "tributary_profile": "kind",
         "tributary_values_files": [str(file) for file in values],
         "tributary_kubeflow_namespace": settings.kubeflow_namespace,
         "tributary_helm": str(helm),
-        "tributary_client_dir": str(settings.state / "client"),
+        "tributary_client_dir": str(settings.client),
         "tributary_client_metadata_service_url": address(settings.ports.metadata_service),
         "tributary_client_object_store_url": address(settings.ports.object_store),
         "tributary_client_kubeflow_pipelines_url": address(settings.ports.kubeflow_pipelines),
@@ -49,7 +51,7 @@ def run(settings: Settings, playbook: str, given: dict[str, object], *words: str
             "ANSIBLE_FORCE_COLOR": "1" if sys.stdout.isatty() else "0",
             "PATH": f"{ansible.parent}{os.pathsep}{os.environ['PATH']}",
         },
-        log=settings.state / "logs" / f"{playbook}.log",
+        log=settings.logs / f"{playbook}.log",
     )
 
 
@@ -57,6 +59,4 @@ def helm_binary(settings: Settings) -> Path:
     """The helm on PATH, else the one built into the cache."""
     if found := shutil.which("helm"):
         return Path(found)
-    from cluster.binaries import helm
-
-    return helm(settings)
+    return golang.build([programs.helm()], cache=settings.cache, say=print)["helm"]

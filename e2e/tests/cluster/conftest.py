@@ -28,7 +28,7 @@ def settings() -> Settings:
 @pytest.fixture(scope="session")
 def laptop(settings: Settings) -> Laptop:
     """A shell that is configured as the playbooks leave it."""
-    client = settings.state / "client"
+    client = settings.client
     if not (client / "env.sh").is_file():
         pytest.fail(f"{client / 'env.sh'} is missing. Run `make install` first.")
     return Laptop(client)
@@ -44,7 +44,7 @@ def facts(laptop: Laptop) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def demo_image(settings: Settings) -> str:
     """The image that carries the demo's libraries, as the install wrote it down."""
-    image = yaml.safe_load((settings.state / "images.yaml").read_text())["taskDemo"]["image"]
+    image = yaml.safe_load((settings.images).read_text())["taskDemo"]["image"]
     return f"{image['repository']}:{image['tag']}"
 
 
@@ -85,14 +85,8 @@ def store(laptop: Laptop, facts: dict[str, str]) -> Any:
     """A boto3 client of the object store with the laptop's own key."""
     import boto3
 
-    session = boto3.Session(
-        **{
-            key: value
-            for key, value in _credentials(laptop.client / "credentials").items()
-            if key in ("aws_access_key_id", "aws_secret_access_key")
-        },
-        region_name="us-east-1",
-    )
+    keys = _credentials(laptop.client / "credentials")
+    session = boto3.Session(keys["aws_access_key_id"], keys["aws_secret_access_key"], region_name="us-east-1")
     return session.client("s3", endpoint_url=facts["METAFLOW_S3_ENDPOINT_URL"])
 
 

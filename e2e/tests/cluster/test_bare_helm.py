@@ -1,0 +1,69 @@
+"""`helm install` alone, without a playbook: the release makes its own credentials and becomes ready."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.settings import Settings
+from installer.playbooks import helm_binary
+from laptop.eventually import eventually
+
+pytestmark = [pytest.mark.cluster, pytest.mark.long]
+ROOT = Path(__file__).parents[3]
+NAMESPACE = RELEASE = "bare"
+
+
+@pytest.fixture
+def helm(settings: Settings) -> Iterator[list[str]]:
+    words = [
+        str(helm_binary(settings)),
+        *(
+            "--kubeconfig",
+            str(settings.kubeconfig),
+            "--kube-context",
+            settings.kube_context,
+            "--namespace",
+            NAMESPACE,
+        ),
+    ]
+    yield words
+    subprocess.run([*words, "uninstall", RELEASE, "--wait"], timeout=300, check=False)
+    kubectl = ["kubectl", "--kubeconfig", str(settings.kubeconfig), "--context", settings.kube_context]
+    subprocess.run([*kubectl, "delete", "namespace", NAMESPACE, "--wait"], timeout=300, check=False)
+
+
+def test_a_bare_release_becomes_ready(helm: list[str], settings: Settings, kubernetes_api: Any) -> None:
+    chart = ROOT / "charts" / "tributary"
+    install = [
+        *("upgrade", "--install", RELEASE, str(chart), "--create-namespace"),
+        *("--values", str(chart / "profiles" / "production.yaml"), "--values", str(settings.images)),
+        *("--set", "metadataService.replicas=1"),
+    ]
+    subprocess.run([*helm, *install], timeout=300, check=True)
+
+    def not_ready() -> str | None:
+        pods = kubernetes_api.list_namespaced_pod(NAMESPACE).items
+        components = {pod.metadata.labels["app.kubernetes.io/component"]: pod for pod in pods}
+        for component in ("database", "object-store", "metadata-service"):
+            conditions = components[component].status.conditions if component in components else []
+            if {each.type: each.status for each in conditions or []}.get("Ready") != "True":
+                return f"{component} is not ready"
+        return None
+
+    eventually(not_ready, within=300)
+    before = _secrets(kubernetes_api)
+    subprocess.run([*helm, *install], timeout=300, check=True)
+    eventually(not_ready, within=300)
+    assert _secrets(kubernetes_api) == before
+    assert {f"{RELEASE}-database", f"{RELEASE}-object-store-root", f"{RELEASE}-object-store-metaflow"} <= before.keys()
+
+
+def _secrets(api: Any) -> dict[str, Any]:
+    return {
+        each.metadata.name: each.data for each in api.list_namespaced_secret(NAMESPACE).items if each.type == "Opaque"
+    }

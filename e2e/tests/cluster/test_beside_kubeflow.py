@@ -1,0 +1,83 @@
+"""Beside a Kubeflow that somebody else brought up: nothing of theirs is touched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.settings import Settings
+
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(3000)]
+ROOT = Path(__file__).parents[3]
+# What changes by itself in a living namespace, and what the demo's own run leaves there.
+LIVING = {
+    "Event",
+    "Lease",
+    "EndpointSlice",
+    "Endpoints",
+    "Pod",
+    "ReplicaSet",
+    "Workflow",
+    "WorkflowTaskResult",
+    "PodMetrics",
+}
+VOLATILE = ("resourceVersion", "managedFields", "generation", "uid", "creationTimestamp")
+
+
+@pytest.fixture(scope="module")
+def foreign(settings: Settings) -> Iterator[Settings]:
+    """A second cluster with Kubeflow Pipelines, brought up apart; taken away at the end."""
+    own = {"CLUSTER": "foreign"}
+    _make("kubeflow", own)
+    yield replace(Settings.from_environ(os.environ | own))
+    _make("down", own)
+
+
+def test_only_the_link_is_new_in_kubeflows_namespace(foreign: Settings) -> None:
+    before = _objects(foreign)
+    words = {"CONTEXT": foreign.kube_context, "KUBECONFIG": str(foreign.kubeconfig)}
+    try:
+        _make("install", words)
+        after = _objects(foreign)
+    finally:
+        _make("down", words)
+    changed = {key for key in before.keys() & after.keys() if before[key] != after[key]}
+    assert after.keys() - before.keys() == {
+        (kind, "tributary-steps") for kind in ("Secret", "ConfigMap", "Role", "RoleBinding")
+    }
+    assert before.keys() - after.keys() == set()
+    assert changed == set()
+
+
+def _objects(settings: Settings) -> dict[tuple[str, str], str]:
+    """Every object of Kubeflow's namespace by kind and name, with a hash of all that its owner says."""
+    kubectl = ["kubectl", "--kubeconfig", str(settings.kubeconfig), "--namespace", settings.kubeflow_namespace]
+    kinds = _out([*kubectl, "api-resources", "--namespaced", "--verbs=list", "--output=name"]).split()
+    listed = json.loads(_out([*kubectl, "get", ",".join(kinds), "--output=json", "--ignore-not-found"]))["items"]
+    return {(each["kind"], each["metadata"]["name"]): _said(each) for each in listed if each["kind"] not in LIVING}
+
+
+def _said(each: dict[str, Any]) -> str:
+    metadata = {name: value for name, value in each["metadata"].items() if name not in VOLATILE}
+    said = {name: value for name, value in each.items() if name != "status"} | {"metadata": metadata}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _out(argv: list[str]) -> str:
+    return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+def _make(target: str, words: dict[str, str]) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in ("CLUSTER", "CONTEXT")} | words
+    done = subprocess.run(
+        ["make", target], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1800, check=False
+    )
+    assert done.returncode == 0, f"make {target}: {done.returncode}\n{done.stdout[-5000:]}\n{done.stderr[-3000:]}"
