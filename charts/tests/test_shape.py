@@ -1,0 +1,254 @@
+"""What a release consists of, and what its parts may do."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from image_builder import table
+from release_setup.__main__ import main
+from release_setup.credentials import wanted_secrets
+
+if TYPE_CHECKING:
+    from charts.tests.conftest import Chart
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "tributary"
+
+CORE = {
+    ("ConfigMap", "probe-facts"),
+    ("Deployment", "probe-metadata-service"),
+    ("Job", "probe-setup-bucket-HASH"),
+    ("Job", "probe-setup-credentials-HASH"),
+    ("Role", "probe-setup"),
+    ("RoleBinding", "probe-setup"),
+    ("Service", "probe-database"),
+    ("Service", "probe-metadata-service"),
+    ("Service", "probe-object-store"),
+    ("ServiceAccount", "probe-setup"),
+    ("StatefulSet", "probe-database"),
+    ("StatefulSet", "probe-object-store"),
+}
+GUARDS = {
+    ("NetworkPolicy", "probe-database"),
+    ("NetworkPolicy", "probe-metadata-service"),
+    ("NetworkPolicy", "probe-object-store"),
+    ("NetworkPolicy", "probe-setup"),
+    ("PodDisruptionBudget", "probe-metadata-service"),
+}
+CREDENTIALS = {
+    ("Job", "probe-setup-credentials-HASH"),
+    ("Role", "probe-setup"),
+    ("RoleBinding", "probe-setup"),
+    ("ServiceAccount", "probe-setup"),
+}
+
+
+def shape(objects: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    return {
+        (
+            each["kind"],
+            re.sub("-[0-9a-f]{8}$", "-HASH", each["metadata"]["name"])
+            if each["kind"] == "Job"
+            else each["metadata"]["name"],
+        )
+        for each in objects
+    }
+
+
+def named(objects: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
+    (found,) = (each for each in objects if each["kind"] == kind and each["metadata"]["name"].startswith(name))
+    return found
+
+
+def environment(job: dict[str, Any]) -> dict[str, str]:
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    return {variable["name"]: variable["value"] for variable in container["env"]}
+
+
+@pytest.mark.parametrize(
+    ("profile", "values", "wanted"),
+    [
+        ("kind", {}, CORE),
+        ("production", {}, CORE | GUARDS),
+        ("kind", {"credentials": {"create": False}}, CORE - CREDENTIALS),
+    ],
+    ids=["kind", "production", "secrets-given"],
+)
+def test_a_release_is_exactly_this(
+    chart: Chart, profile: str, values: dict[str, Any], wanted: set[tuple[str, str]]
+) -> None:
+    assert shape(chart.render(values, profile=profile)) == wanted
+
+
+def test_components_are_called_the_same_everywhere(chart: Chart) -> None:
+    images = set(table.read(ROOT / "images" / "images.yml").images)
+    folders = {path.name for path in (CHART / "templates").iterdir() if path.is_dir()}
+    keys = {key for key, value in yaml.safe_load((CHART / "values.yaml").read_text()).items() if "image" in value}
+    labels = {each["metadata"]["labels"]["app.kubernetes.io/component"] for each in chart.render()}
+    assert {re.sub("-(.)", lambda letter: letter[1].upper(), image) for image in images} == keys
+    assert folders == labels == {image for image in images if not image.startswith("task-")} | {"facts"}
+
+
+def test_the_chart_has_the_version_of_the_project() -> None:
+    described = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert f'version = "{described["version"]}"' in (ROOT / "pyproject.toml").read_text()
+    assert described["appVersion"] == described["version"]
+
+
+def test_the_facts_of_a_release(chart: Chart) -> None:
+    values = {"client": {"metadataServiceUrl": "http://127.0.0.1:21000", "objectStoreUrl": "http://127.0.0.1:21001"}}
+    assert named(chart.render(values), "ConfigMap", "probe-facts")["data"] == {
+        "release": "probe",
+        "namespace": "platform",
+        "chart-version": yaml.safe_load((CHART / "Chart.yaml").read_text())["version"],
+        "metadata-service-url": "http://probe-metadata-service.platform.svc:8080",
+        "object-store-url": "http://probe-object-store.platform.svc:9000",
+        "object-store-bucket": "metaflow",
+        "object-store-secret": "probe-object-store-metaflow",
+        "object-store-root-secret": "probe-object-store-root",
+        "datastore-root": "s3://metaflow/metaflow",
+        "database-host": "probe-database.platform.svc",
+        "database-port": "5432",
+        "database-name": "metaflow",
+        "database-secret": "probe-database",
+        "task-image": "registry.test/taskbase:0123456789ab",
+        "demo-image": "registry.test/taskdemo:0123456789ab",
+        "client-metadata-service-url": "http://127.0.0.1:21000",
+        "client-object-store-url": "http://127.0.0.1:21001",
+    }
+
+
+def test_a_digest_is_joined_as_a_digest(chart: Chart) -> None:
+    objects = chart.render({"database": {"image": {"repository": "registry.test:5000/pg", "tag": "sha256:0a1b"}}})
+    (container,) = named(objects, "StatefulSet", "probe-database")["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "registry.test:5000/pg@sha256:0a1b"
+
+
+def test_ports_of_the_kind_profile_are_those_that_kind_maps(chart: Chart) -> None:
+    ports = {
+        each["metadata"]["name"]: each["spec"]["ports"][0].get("nodePort")
+        for each in chart.render()
+        if each["kind"] == "Service"
+    }
+    assert ports == {"probe-database": None, "probe-metadata-service": 30080, "probe-object-store": 30900}
+
+
+def test_volumes_outlive_the_release(chart: Chart) -> None:
+    for component in ("database", "object-store"):
+        spec = named(chart.render(), "StatefulSet", f"probe-{component}")["spec"]
+        assert spec["persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Retain", "whenScaled": "Retain"}
+        (claim,) = spec["volumeClaimTemplates"]
+        (container,) = spec["template"]["spec"]["containers"]
+        assert claim["metadata"]["name"] in {mount["name"] for mount in container["volumeMounts"]}
+        assert "storageClassName" not in claim["spec"]
+
+
+def test_the_database_lets_in_the_metadata_service_and_nobody_else(chart: Chart) -> None:
+    spec = named(chart.render(profile="production"), "NetworkPolicy", "probe-database")["spec"]
+    (rule,) = spec["ingress"]
+    (peer,) = rule["from"]
+    assert peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "metadata-service"
+    assert peer.keys() == {"podSelector"}
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    assert "egress" not in spec
+
+
+def test_steps_reach_service_and_store(chart: Chart) -> None:
+    values = {"exposure": {"namespaces": ["kubeflow", "team-a"]}}
+    objects = chart.render(values, profile="production")
+    for component in ("metadata-service", "object-store"):
+        (rule,) = named(objects, "NetworkPolicy", f"probe-{component}")["spec"]["ingress"]
+        spaces = {
+            peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+            for peer in rule["from"]
+            if "namespaceSelector" in peer
+        }
+        assert spaces == {"kubeflow", "team-a"}
+
+
+def test_nobody_named_means_nobody_let_in(chart: Chart) -> None:
+    objects = chart.render({"exposure": {"namespaces": []}}, profile="production")
+    assert "ingress" not in named(objects, "NetworkPolicy", "probe-metadata-service")["spec"]
+
+
+def test_the_credentials_job_may_make_and_read_what_it_is_told_to_make(chart: Chart) -> None:
+    objects = chart.render()
+    wanted = wanted_secrets(environment(named(objects, "Job", "probe-setup-credentials"))["TRIBUTARY_SECRETS"])
+    names = [secret.name for secret in wanted]
+    assert names == ["probe-database", "probe-object-store-root", "probe-object-store-metaflow"]
+    assert [[key.name for key in secret.keys] for secret in wanted] == [
+        ["username", "password"],
+        ["access-key", "secret-key"],
+        ["access-key", "secret-key"],
+    ]
+    assert named(objects, "Role", "probe-setup")["rules"] == [
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": names},
+    ]
+
+
+def test_what_is_external_gets_no_secret_from_us(chart: Chart) -> None:
+    external = {"database": {"mode": "external", "host": "db.example.org", "secret": "ours"}}
+    objects = chart.render(external)
+    wanted = json.loads(environment(named(objects, "Job", "probe-setup-credentials"))["TRIBUTARY_SECRETS"])
+    assert [secret["name"] for secret in wanted] == ["probe-object-store-root", "probe-object-store-metaflow"]
+
+
+def test_the_bucket_job_tells_its_program_all_it_needs(chart: Chart, capsys: pytest.CaptureFixture[str]) -> None:
+    """Outside its pod the program misses the mounted files, and only those."""
+    job = named(chart.render(), "Job", "probe-setup-bucket")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert main([container["command"][-1]], environment(job)) == 2
+    missed = {line.split(":")[0] for line in capsys.readouterr().err.splitlines()}
+    mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert missed < {f"{folder}/{key}" for folder in mounted for key in ("access-key", "secret-key")}
+
+
+@pytest.mark.parametrize(
+    ("values", "changed"),
+    [
+        ({"metadataService": {"replicas": 3}}, set()),
+        ({"setup": {"resources": {"memoryLimit": "300Mi"}}}, {"bucket", "credentials"}),
+        ({"objectStore": {"bucket": "another"}}, {"bucket"}),
+        ({"database": {"secret": "another"}}, {"credentials"}),
+        ({"objectStore": {"rootSecret": "another"}}, {"bucket", "credentials"}),
+    ],
+    ids=["replicas", "memory", "bucket", "database-secret", "root-secret"],
+)
+def test_a_job_has_a_new_name_exactly_when_its_spec_is_new(
+    chart: Chart, values: dict[str, Any], changed: set[str]
+) -> None:
+    def jobs(objects: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+        return {
+            each["metadata"]["name"].split("-")[2]: (each["metadata"]["name"], json.dumps(each["spec"], sort_keys=True))
+            for each in objects
+            if each["kind"] == "Job"
+        }
+
+    before, after = jobs(chart.render()), jobs(chart.render(values))
+    assert {task for task in before if before[task][0] != after[task][0]} == changed
+    assert {task for task in before if before[task][1] != after[task][1]} == changed
+
+
+def test_the_notes_name_services_that_exist_and_what_stays(chart: Chart, tmp_path: Path) -> None:
+    """Helm prints notes only when it installs, so they are rendered here as the text of an object."""
+    copy = tmp_path / "tributary"
+    shutil.copytree(CHART, copy)
+    notes = (copy / "templates" / "NOTES.txt").read_text()
+    (copy / "templates" / "notes.yaml").write_text(
+        '{{- define "notes" -}}' + notes + '{{- end -}}\nkind: Notes\ntext: {{ include "notes" . | toJson }}\n'
+    )
+    objects = list(yaml.safe_load_all(chart.text(profile="production", chart=copy)))
+    text = next(each for each in objects if each["kind"] == "Notes")["text"]
+    services = {each["metadata"]["name"] for each in objects if each["kind"] == "Service"}
+    named_services = set(re.findall(r"svc/(\S+)", text))
+    assert named_services == services - {"probe-database"}
+    assert "delete secret probe-database probe-object-store-root probe-object-store-metaflow" in text
+    assert "keeps the volumes" in text
