@@ -133,7 +133,9 @@ def _only_one(cache: Path, program: GoProgram) -> Iterator[None]:
         yield
 
 
-def _build_group(group: Sequence[GoProgram], binaries: Mapping[str, Path], cache: Path, say: Callable[[str], None]) -> None:
+def _build_group(
+    group: Sequence[GoProgram], binaries: Mapping[str, Path], cache: Path, say: Callable[[str], None]
+) -> None:
     first = group[0]
     names = ", ".join(program.name for program in group)
     say(f"{names}: building {first.module}@{first.version}")
@@ -170,7 +172,9 @@ def _lay_over(source: Path, target: Path) -> None:
 
 def _edit_replaces(program: GoProgram, folder: Path, environment: Mapping[str, str]) -> None:
     arguments: list[str] = []
-    for old, new in re.findall(r"^\s*(?:replace\s+)?(\S+) => (\.\S+)\s*$", (folder / "go.mod").read_text(), re.MULTILINE):
+    for old, new in re.findall(
+        r"^\s*(?:replace\s+)?(\S+) => (\.\S+)\s*$", (folder / "go.mod").read_text(), re.MULTILINE
+    ):
         if (folder / new / "go.mod").exists():
             continue
         arguments.append(f"-replace={old}={old}@{program.nested}" if program.nested else f"-dropreplace={old}")

@@ -50,7 +50,7 @@ def _containers_conf(run: Path) -> str:
     systemd = Path("/run/systemd/system").is_dir()
     return (
         "[containers]\n"
-        f'default_ulimits = ["nofile={_limit(resource.RLIMIT_NOFILE)}", "nproc={_limit(resource.RLIMIT_NPROC)}"]\n'
+        f'default_ulimits = ["nofile={_limit(resource.RLIMIT_NOFILE)}", "nproc={_processes()}"]\n'
         "pids_limit = 0\n"
         "[engine]\n"
         f'cgroup_manager = "{"systemd" if systemd else "cgroupfs"}"\n'
@@ -66,6 +66,12 @@ def _limit(kind: int) -> str:
     hard = resource.getrlimit(kind)[1]
     limit = _DEFAULT_LIMIT if hard == resource.RLIM_INFINITY else min(hard, _DEFAULT_LIMIT)
     return f"{limit}:{limit}"
+
+
+def _processes() -> str:
+    """As many processes as there are ids for; runc is refused a higher limit where the kernel grants it no more."""
+    ids = int(Path("/proc/sys/kernel/pid_max").read_text())
+    return min(_limit(resource.RLIMIT_NPROC), f"{ids}:{ids}", key=lambda limit: int(limit.split(":")[0]))
 
 
 def _write_if_changed(path: Path, text: str) -> None:

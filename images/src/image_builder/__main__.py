@@ -1,0 +1,7 @@
+"""`python -m image_builder`."""
+
+import sys
+
+from image_builder.cli import main
+
+sys.exit(main())
