@@ -1,0 +1,97 @@
+"""How answers look: JSON, the version header on everything, and one shape for all errors."""
+
+from __future__ import annotations
+
+import logging
+from typing import TypeVar
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ExceptionHandler
+
+from metadata_service.api.queries import Query, encode_cursor
+from metadata_service.domain.refusals import (
+    AlreadyThere,
+    Malformed,
+    NotFound,
+    Protected,
+    Refusal,
+    StorageAway,
+    TooLarge,
+    TooSlow,
+)
+from metadata_service.domain.selection import Listing, Order
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+_STATUSES: dict[type[Refusal], int] = {
+    Malformed: 400,
+    NotFound: 404,
+    TooSlow: 408,
+    AlreadyThere: 409,
+    TooLarge: 413,
+    Protected: 422,
+    StorageAway: 503,
+}
+
+_encoder = msgspec.json.Encoder()
+
+
+def answer(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """The body as JSON."""
+    return Response(_encoder.encode(body), status, headers, "application/json")
+
+
+def answer_listing(listing: Listing[R], query: Query, order: Order) -> Response:
+    """A list; with the headers of a page if the query asked for one."""
+    headers = {}
+    if (page := query.selection.page) is not None:
+        headers["X-Limit"] = str(page.limit)
+        if listing.next is not None:
+            headers["X-Next-Cursor"] = encode_cursor(listing.next, order)
+    if query.ignored:
+        headers["X-Ignored-Parameters"] = ",".join(query.ignored)
+    return answer(listing.records, headers=headers)
+
+
+def answer_heartbeat(wait_seconds: int) -> Response:
+    """JSON inside a JSON string: the client decodes it twice."""
+    return answer(f'{{"wait_time_in_seconds": {wait_seconds}}}')
+
+
+def answer_error(request: Request, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    """An error as JSON. It names the request, so that the line in the log is found; it never carries a traceback."""
+    return answer({"message": message, "request_id": request.scope.get("request_id", "")}, status, headers)
+
+
+def _refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    status = next(_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES)
+    return answer_error(request, status, str(error), {"Retry-After": "1"} if status == 503 else None)
+
+
+def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message = f"{request.method} {request.url.path}: {error.detail}."
+    return answer_error(request, error.status_code, message, dict(error.headers or {}))
+
+
+def _hung_up(request: Request, error: Exception) -> Response:
+    return answer_error(request, 400, "The client hung up before the whole body had arrived.")
+
+
+def _bug(request: Request, error: Exception) -> Response:
+    # The server's own log has the traceback: Starlette raises the error again after this answer.
+    return answer_error(request, 500, "The service failed at this request. Its log tells more under the id.")
+
+
+EXCEPTION_HANDLERS: dict[type[Exception], ExceptionHandler] = {
+    Refusal: _refusal,
+    HTTPException: _http_exception,
+    ClientDisconnect: _hung_up,
+    Exception: _bug,
+}

@@ -1,0 +1,31 @@
+"""The application: all routes on one store."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from metadata_service.api import artifacts, flows, metadata, operations, runs, steps, tasks
+from metadata_service.api.answers import EXCEPTION_HANDLERS
+from metadata_service.api.middleware import Around
+from metadata_service.storage.interface import Storage
+
+ROUTES = [
+    *operations.ROUTES,
+    *flows.ROUTES,
+    *runs.ROUTES,
+    *steps.ROUTES,
+    *tasks.ROUTES,
+    *artifacts.ROUTES,
+    *metadata.ROUTES,
+]
+
+
+def application(storage: Storage) -> ASGIApp:
+    """An ASGI application that answers from the store."""
+    app = Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS)
+    # A path with a slash too much is not there. A redirect would make clients send POST bodies twice.
+    app.router.redirect_slashes = False
+    app.state.storage = storage
+    # Outside of Starlette's own layers, so that the answer to a bug has the headers and the line in the log too.
+    return Around(app)

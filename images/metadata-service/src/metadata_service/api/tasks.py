@@ -1,0 +1,53 @@
+"""Routes of tasks."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from metadata_service.api import paths
+from metadata_service.api.answers import answer, answer_heartbeat, answer_listing
+from metadata_service.api.bodies import read_body
+from metadata_service.api.queries import TASK_FIELDS, read_query
+from metadata_service.domain.drafts import NewTask
+from metadata_service.domain.heartbeats import WAIT_SECONDS
+from metadata_service.domain.keys import new_client_key
+from metadata_service.domain.selection import Order
+
+
+async def list_tasks(request: Request) -> Response:
+    query = read_query(request.query_params.multi_items(), Order.TASKS, TASK_FIELDS)
+    listing = await paths.storage(request).tasks.list(paths.step_path(request), query.selection)
+    return answer_listing(listing, query, Order.TASKS)
+
+
+async def list_tasks_with_metadata(request: Request) -> Response:
+    field_name = request.query_params.get("metadata_field_name")
+    pattern = request.query_params.get("pattern")
+    return answer(await paths.storage(request).tasks.with_metadata(paths.step_path(request), field_name, pattern))
+
+
+async def get_task(request: Request) -> Response:
+    return answer(await paths.storage(request).tasks.get(paths.task_path(request)))
+
+
+async def create_task(request: Request) -> Response:
+    path = paths.step_path(request)
+    draft = await read_body(request, NewTask)
+    new_client_key(draft.task_name, "task_id")
+    return answer(await paths.storage(request).tasks.create(path, draft))
+
+
+async def beat_task(request: Request) -> Response:
+    await paths.storage(request).tasks.beat(paths.task_path(request))
+    return answer_heartbeat(WAIT_SECONDS)
+
+
+ROUTES = [
+    Route(paths.TASKS, list_tasks, methods=["GET"]),
+    Route(paths.STEP + "/filtered_tasks", list_tasks_with_metadata, methods=["GET"]),
+    Route(paths.TASK, get_task, methods=["GET"]),
+    Route(paths.STEP + "/task", create_task, methods=["POST"]),
+    Route(paths.TASK + "/heartbeat", beat_task, methods=["POST"]),
+]

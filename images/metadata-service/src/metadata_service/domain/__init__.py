@@ -1,0 +1,1 @@
+"""What the service speaks of: no HTTP, no SQL."""

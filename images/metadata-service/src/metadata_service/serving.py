@@ -1,0 +1,65 @@
+"""Runs the service: the HTTP server, and the keeper of the database's connections, side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Iterator
+
+import uvicorn
+
+from metadata_service.api.application import application
+from metadata_service.settings import Settings
+from metadata_service.storage.postgres.store import PostgresStorage
+
+log = logging.getLogger(__name__)
+
+# Longer than clients pause between two requests on a connection. A server that closes it meanwhile makes them fail.
+_KEEP_ALIVE_SECONDS = 75
+
+# Kubernetes kills 30 seconds after it asked for the end.
+_GRACE_SECONDS = 25
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: uvicorn would raise them again at its end, and the process die of them."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Requests that are under way then are answered before this returns.
+
+    The port is served at once, whether the database is there or not. Raises what the keeper fails with: it ends only by
+    a bug.
+    """
+    storage = PostgresStorage(settings.database)
+    config = uvicorn.Config(
+        application(storage),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    server = _Server(config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.handle_exit, number, None)
+    log.info("serving on %s:%d, database %s", settings.host, settings.port, settings.database.address)
+    keeper = asyncio.create_task(storage.keep())
+    serving = asyncio.create_task(server.serve())
+    await asyncio.wait({keeper, serving}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    await serving
+    keeper.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await keeper
+    await storage.close()

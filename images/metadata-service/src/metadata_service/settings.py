@@ -1,0 +1,171 @@
+"""What can be set, all of it in the environment, under the names of upstream's service."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+KNOWN = {
+    "MF_METADATA_HOST": "address to listen on; 0.0.0.0",
+    "MF_METADATA_PORT": "port to listen on; 8080",
+    "MF_METADATA_DB_HOST": "host of PostgreSQL",
+    "MF_METADATA_DB_PORT": "its port; 5432",
+    "MF_METADATA_DB_USER": "user to log in as",
+    "MF_METADATA_DB_PSWD": "password of that user; none",
+    "MF_METADATA_DB_NAME": "database to use",
+    "MF_METADATA_DB_DSN": "connection string, in place of the five above",
+    "MF_METADATA_DB_POOL_MIN": "connections to keep open; 1",
+    "MF_METADATA_DB_POOL_MAX": "connections to open at most; 10",
+    "MF_METADATA_DB_TIMEOUT": "seconds that a request waits for a connection; 10",
+    "MF_METADATA_DB_SSL_MODE": f"one of {', '.join(_SSL_MODES)}; prefer",
+    "MF_METADATA_DB_SSL_CERT_PATH": "file with the client's certificate; none",
+    "MF_METADATA_DB_SSL_KEY_PATH": "file with the client's key; none",
+    "MF_METADATA_DB_SSL_ROOT_CERT_PATH": "file with the certificates to trust; none",
+    "RUN_INACTIVE_CUTOFF_TIME": "seconds without a heartbeat after which a run counts as failed; 360",
+    "LOGLEVEL": f"one of {', '.join(_LOG_LEVELS)}; INFO",
+}
+"""Every setting, with what it means and its default."""
+
+T = TypeVar("T")
+
+
+class WrongSettings(Exception):
+    """The environment does not say how to run. Carries one sentence for each thing that is wrong."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class DatabaseSettings:
+    conninfo: str
+    """For libpq; holds the password, so it is never shown."""
+    pool_min: int
+    pool_max: int
+    timeout_seconds: float
+    run_cutoff_seconds: int
+
+    def __repr__(self) -> str:
+        return f"DatabaseSettings({self.address})"
+
+    @property
+    def address(self) -> str:
+        """Where the database is, without secrets."""
+        parts = conninfo_to_dict(self.conninfo)
+        return f"{parts.get('host', '')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    host: str
+    port: int
+    log_level: str
+    database: DatabaseSettings
+    unknown: tuple[str, ...]
+    """Variables that look like ours and are not."""
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+        """Read all settings. Raises WrongSettings with everything that is wrong, not only the first."""
+        read = _Reader(environ)
+        conninfo = _conninfo(read)
+        pool_max = read.number("MF_METADATA_DB_POOL_MAX", 10, 1, 1000)
+        pool_min = read.number("MF_METADATA_DB_POOL_MIN", min(1, pool_max), 0, 1000)
+        if pool_min > pool_max:
+            read.wrong("MF_METADATA_DB_POOL_MIN", f"{pool_min} is more than MF_METADATA_DB_POOL_MAX. Lower it.")
+        settings = cls(
+            host=read.text("MF_METADATA_HOST", "0.0.0.0"),
+            port=read.number("MF_METADATA_PORT", 8080, 0, 65535),
+            log_level=read.choice("LOGLEVEL", "INFO", _LOG_LEVELS, str.upper),
+            database=DatabaseSettings(
+                conninfo=conninfo,
+                pool_min=pool_min,
+                pool_max=pool_max,
+                timeout_seconds=read.seconds("MF_METADATA_DB_TIMEOUT", 10.0),
+                run_cutoff_seconds=read.number("RUN_INACTIVE_CUTOFF_TIME", 360, 1, 10**9),
+            ),
+            unknown=tuple(sorted(name for name in environ if name.startswith("MF_METADATA_") and name not in KNOWN)),
+        )
+        if read.problems:
+            raise WrongSettings(read.problems)
+        return settings
+
+
+class _Reader:
+    """Reads one variable at a time and gathers what is wrong. An empty variable counts as unset."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.problems: list[str] = []
+
+    def wrong(self, name: str, sentence: str) -> None:
+        self.problems.append(f"{name}: {sentence}")
+
+    def text(self, name: str, default: str = "") -> str:
+        return self._environ.get(name) or default
+
+    def number(self, name: str, default: int, low: int, high: int) -> int:
+        value = self._parsed(name, default, int)
+        if value is None or not low <= value <= high:
+            self.wrong(name, f"{self.text(name)!r} is not a whole number from {low} to {high}. Give one or unset it.")
+            return default
+        return value
+
+    def seconds(self, name: str, default: float) -> float:
+        value = self._parsed(name, default, float)
+        if value is None or not 0 < value <= 3600:
+            self.wrong(name, f"{self.text(name)!r} is not a number of seconds up to 3600. Give one or unset it.")
+            return default
+        return value
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...], fold: Callable[[str], str]) -> str:
+        value = fold(self.text(name, default))
+        if value not in choices:
+            self.wrong(name, f"{self.text(name)!r} is not one of {', '.join(choices)}. Choose one or unset it.")
+        return value
+
+    def file(self, name: str) -> str | None:
+        path = self.text(name)
+        if path and not os.path.isfile(path):
+            self.wrong(name, f"there is no file {path!r}. Mount it or unset the variable.")
+        return path or None
+
+    def _parsed(self, name: str, default: T, parse: Callable[[str], T]) -> T | None:
+        text = self.text(name)
+        try:
+            return parse(text) if text else default
+        except ValueError:
+            return None
+
+
+def _conninfo(read: _Reader) -> str:
+    dsn = read.text("MF_METADATA_DB_DSN")
+    mode = read.text("MF_METADATA_DB_SSL_MODE")
+    parts: dict[str, str | int | None] = {
+        "sslmode": read.choice("MF_METADATA_DB_SSL_MODE", "prefer", _SSL_MODES, str.lower) if mode else None,
+        "sslcert": read.file("MF_METADATA_DB_SSL_CERT_PATH"),
+        "sslkey": read.file("MF_METADATA_DB_SSL_KEY_PATH"),
+        "sslrootcert": read.file("MF_METADATA_DB_SSL_ROOT_CERT_PATH"),
+    }
+    if not dsn:
+        for name, variable in (("host", "HOST"), ("user", "USER"), ("dbname", "NAME")):
+            parts[name] = read.text(f"MF_METADATA_DB_{variable}")
+            if not parts[name]:
+                read.wrong(f"MF_METADATA_DB_{variable}", "is not set. Set it, or MF_METADATA_DB_DSN in its place.")
+        parts["port"] = read.number("MF_METADATA_DB_PORT", 5432, 1, 65535)
+        parts["password"] = read.text("MF_METADATA_DB_PSWD") or None
+    try:
+        return make_conninfo(dsn, **parts)
+    except psycopg.ProgrammingError:
+        # What the driver says is left out: it may quote the part with the password.
+        read.wrong("MF_METADATA_DB_DSN", "is not a connection string of PostgreSQL. Write postgresql://USER@HOST/NAME.")
+        return ""

@@ -1,0 +1,1 @@
+"""Where records are kept: one interface, and the stores behind it."""

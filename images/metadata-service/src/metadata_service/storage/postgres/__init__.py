@@ -1,0 +1,1 @@
+"""The store on PostgreSQL, with the schema of Netflix/metaflow-service."""

@@ -1,0 +1,175 @@
+"""Artifacts on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from metadata_service.domain.drafts import NewArtifact
+from metadata_service.domain.keys import RunPath, StepPath, TaskPath
+from metadata_service.domain.records import Artifact
+from metadata_service.domain.refusals import NotFound
+from metadata_service.domain.selection import Listing, Order, Selection
+from metadata_service.storage.postgres.ancestors import (
+    NOW_MS,
+    Ancestors,
+    find_ancestors,
+    path_parameters,
+    shown,
+    task_of_run,
+)
+from metadata_service.storage.postgres.conditions import Conditions, Row, listing, paged
+from metadata_service.storage.postgres.connections import Connection, Connections
+from metadata_service.storage.postgres.values import as_json
+
+# The sort key first, then the rest in the order in which _artifact takes it.
+_COLUMNS = (
+    "a.ts_epoch, a.task_id, a.name, a.step_name, a.task_name,"
+    " a.location, a.ds_type, a.sha, a.type, a.content_type, a.user_name, a.attempt_id"
+)
+
+_SAME_TASK = (
+    "{0}.flow_id = t.flow_id AND {0}.run_number = t.run_number"
+    " AND {0}.step_name = t.step_name AND {0}.task_id = t.task_id"
+)
+
+
+class PostgresArtifacts:
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def record(self, path: TaskPath, drafts: Sequence[NewArtifact]) -> int:
+        # One statement for all rows: a single round trip, and stored whole or not at all.
+        query = f"""
+            WITH t AS (
+                SELECT t.flow_id, t.run_number, r.run_id, t.step_name, t.task_id, t.task_name {task_of_run(path)}
+            ),
+            stored AS (
+                INSERT INTO artifact_v3
+                    (flow_id, run_number, run_id, step_name, task_id, task_name, ts_epoch,
+                     name, location, ds_type, sha, type, content_type, user_name, attempt_id, tags, system_tags)
+                SELECT t.*, {NOW_MS},
+                    a.name, a.location, a.ds_type, a.sha, a.type, a.content_type, a.user_name, a.attempt_id,
+                    a.tags::jsonb, a.system_tags::jsonb
+                FROM t CROSS JOIN unnest(
+                    %(names)s::text[], %(locations)s::text[], %(ds_types)s::text[], %(shas)s::text[],
+                    %(types)s::text[], %(content_types)s::text[], %(users)s::text[], %(attempts)s::smallint[],
+                    %(tags)s::text[], %(system_tags)s::text[]
+                ) AS a (name, location, ds_type, sha, type, content_type, user_name, attempt_id, tags, system_tags)
+                ON CONFLICT DO NOTHING
+                RETURNING 1
+            )
+            SELECT EXISTS (SELECT FROM t), (SELECT count(*) FROM stored)
+        """
+        parameters = {
+            **path_parameters(path),
+            "names": [draft.name for draft in drafts],
+            "locations": [draft.location for draft in drafts],
+            "ds_types": [draft.ds_type for draft in drafts],
+            "shas": [draft.sha for draft in drafts],
+            "types": [draft.type for draft in drafts],
+            "content_types": [draft.content_type for draft in drafts],
+            "users": [draft.user_name for draft in drafts],
+            "attempts": [draft.attempt_id for draft in drafts],
+            "tags": [as_json(draft.tags) for draft in drafts],
+            "system_tags": [as_json(draft.system_tags) for draft in drafts],
+        }
+        async with self._connections.connection() as connection:
+            row = await (await connection.execute(query, parameters)).fetchone()
+        assert row is not None
+        task_exists, stored = row
+        if not task_exists:
+            raise NotFound(f"Task {path.task!r} of run {path.run!r} does not exist. Record it first.")
+        return int(stored)
+
+    async def get(self, path: TaskPath, name: str, attempt: int | None) -> Artifact:
+        # An attempt need not record what an earlier one did. The artifact called "name", which every attempt records,
+        # tells which attempt is the latest; where it is missing, any artifact does.
+        of_task = _SAME_TASK.format("n")
+        latest = (
+            f"coalesce((SELECT max(n.attempt_id) FROM artifact_v3 AS n WHERE {of_task} AND n.name = 'name'),"
+            f" (SELECT max(n.attempt_id) FROM artifact_v3 AS n WHERE {of_task}))"
+        )
+        parameters = {**path_parameters(path), "name": name, "attempt": attempt}
+        query = f"""
+            SELECT r.flow_id, r.run_number, r.run_id, r.tags, r.system_tags, {_COLUMNS}
+            FROM ({_task_and_run(path)}) AS t
+            JOIN runs_v3 AS r ON r.flow_id = t.flow_id AND r.run_number = t.run_number
+            JOIN artifact_v3 AS a ON {_SAME_TASK.format("a")}
+            WHERE a.name = %(name)s AND a.attempt_id = {latest if attempt is None else "%(attempt)s"}
+        """
+        async with self._connections.connection() as connection:
+            row = await (await connection.execute(query, parameters)).fetchone()
+        if row is None:
+            raise NotFound(f"Artifact {name!r} of task {path.task!r} of run {path.run!r} does not exist.")
+        return _artifact(Ancestors(*row[:5]), row[5:])
+
+    async def list(self, scope: RunPath | StepPath | TaskPath, selection: Selection) -> Listing[Artifact]:
+        async with self._connections.connection() as connection:
+            run = await find_ancestors(connection, scope)
+            if run is None or not run.hold(selection.tags):
+                return Listing([])
+            conditions = Conditions({})
+            tail = paged(conditions, selection.page, Order.ARTIFACTS, "a")
+            inner = _within(conditions, run, scope)
+            query = f"""
+                WITH found AS MATERIALIZED (SELECT {_COLUMNS} FROM artifact_v3 AS a WHERE {inner}),
+                latest AS (SELECT task_id, max(attempt_id) AS attempt_id FROM found GROUP BY task_id)
+                SELECT a.* FROM found AS a JOIN latest USING (task_id, attempt_id)
+                WHERE {conditions.sql()} {tail}
+            """
+            rows = await _rows(connection, query, conditions)
+        return listing(rows, selection.page, Order.ARTIFACTS, lambda row: _artifact(run, row))
+
+    async def list_of_attempt(self, path: TaskPath, attempt: int) -> Listing[Artifact]:
+        async with self._connections.connection() as connection:
+            run = await find_ancestors(connection, path)
+            if run is None:
+                return Listing([])
+            conditions = Conditions({})
+            inner = _within(conditions, run, path)
+            query = (
+                f"SELECT {_COLUMNS} FROM artifact_v3 AS a WHERE {inner}"
+                f" AND a.attempt_id = {conditions.bind(attempt)} ORDER BY a.ts_epoch, a.name"
+            )
+            rows = await _rows(connection, query, conditions)
+        return Listing([_artifact(run, row) for row in rows])
+
+
+def _task_and_run(path: TaskPath) -> str:
+    return f"SELECT t.flow_id, t.run_number, t.step_name, t.task_id {task_of_run(path)}"
+
+
+def _within(conditions: Conditions, run: Ancestors, scope: RunPath | StepPath | TaskPath) -> str:
+    """The condition that an artifact belongs to the run, step or task."""
+    parts = [f"a.flow_id = {conditions.bind(run.flow_id)}", f"a.run_number = {conditions.bind(run.run_number)}"]
+    if not isinstance(scope, RunPath):
+        parts.append(f"a.step_name = {conditions.bind(scope.step_name)}")
+    if isinstance(scope, TaskPath):
+        parts.append(f"a.task_id = {conditions.bind(run.task_id)}")
+    return " AND ".join(parts)
+
+
+async def _rows(connection: Connection, query: str, conditions: Conditions) -> Sequence[Row]:
+    return await (await connection.execute(query, conditions.parameters)).fetchall()
+
+
+def _artifact(run: Ancestors, row: Row) -> Artifact:
+    ts_epoch, task_id, name, step_name, task_name, *rest = row
+    location, ds_type, sha, kind, content_type, user_name, attempt_id = rest
+    return Artifact(
+        flow_id=run.flow_id,
+        run_number=run.shown_run,
+        step_name=step_name,
+        task_id=shown(task_id, task_name),
+        name=name,
+        location=location,
+        ds_type=ds_type,
+        sha=sha,
+        type=kind,
+        content_type=content_type,
+        user_name=user_name,
+        attempt_id=attempt_id,
+        ts_epoch=ts_epoch,
+        tags=run.tags,
+        system_tags=run.system_tags,
+    )

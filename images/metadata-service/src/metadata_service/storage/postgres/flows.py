@@ -1,0 +1,54 @@
+"""Flows on PostgreSQL."""
+
+from __future__ import annotations
+
+from metadata_service.domain.drafts import NewFlow
+from metadata_service.domain.records import Flow
+from metadata_service.domain.refusals import AlreadyThere, NotFound
+from metadata_service.domain.selection import Listing, Order, Selection
+from metadata_service.storage.postgres.ancestors import NOW_MS
+from metadata_service.storage.postgres.conditions import Conditions, listing, paged
+from metadata_service.storage.postgres.connections import Connections
+from metadata_service.storage.postgres.values import as_json
+
+_COLUMNS = "f.flow_id, f.user_name, f.ts_epoch, f.tags, f.system_tags"
+
+
+class PostgresFlows:
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def create(self, flow_id: str, draft: NewFlow) -> Flow:
+        query = (
+            "INSERT INTO flows_v3 AS f (flow_id, user_name, ts_epoch, tags, system_tags)"
+            f" VALUES (%(flow)s, %(user)s, {NOW_MS}, %(tags)s::jsonb, %(system_tags)s::jsonb)"
+            f" ON CONFLICT DO NOTHING RETURNING {_COLUMNS}"
+        )
+        parameters = {
+            "flow": flow_id,
+            "user": draft.user_name,
+            "tags": as_json(draft.tags),
+            "system_tags": as_json(draft.system_tags),
+        }
+        async with self._connections.connection() as connection:
+            row = await (await connection.execute(query, parameters)).fetchone()
+        if row is None:
+            raise AlreadyThere(f"Flow {flow_id!r} is recorded already.")
+        return Flow(*row)
+
+    async def get(self, flow_id: str) -> Flow:
+        query = f"SELECT {_COLUMNS} FROM flows_v3 AS f WHERE f.flow_id = %(flow)s"
+        async with self._connections.connection() as connection:
+            row = await (await connection.execute(query, {"flow": flow_id})).fetchone()
+        if row is None:
+            raise NotFound(f"Flow {flow_id!r} does not exist.")
+        return Flow(*row)
+
+    async def list(self, selection: Selection) -> Listing[Flow]:
+        conditions = Conditions({})
+        conditions.add_selection(selection, {}, "f.tags || f.system_tags")
+        tail = paged(conditions, selection.page, Order.FLOWS, "f")
+        query = f"SELECT f.ts_epoch, f.flow_id, {_COLUMNS} FROM flows_v3 AS f WHERE {conditions.sql()} {tail}"
+        async with self._connections.connection() as connection:
+            rows = await (await connection.execute(query, conditions.parameters)).fetchall()
+        return listing(rows, selection.page, Order.FLOWS, lambda row: Flow(*row[2:]))

@@ -1,0 +1,166 @@
+"""Runs on PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from metadata_service.domain.drafts import NewRun, TagChange
+from metadata_service.domain.heartbeats import WAIT_SECONDS, client_sends_heartbeats
+from metadata_service.domain.keys import RunPath
+from metadata_service.domain.records import Run
+from metadata_service.domain.refusals import AlreadyThere, NotFound, Protected
+from metadata_service.domain.selection import Listing, Order, Selection
+from metadata_service.storage.postgres.ancestors import NOW_MS, NOW_S, path_parameters, run_is, shown, tag_list
+from metadata_service.storage.postgres.conditions import Conditions, listing, paged
+from metadata_service.storage.postgres.connections import Connections
+from metadata_service.storage.postgres.values import as_json
+
+_COLUMNS = "r.flow_id, r.run_number, r.run_id, r.user_name, r.ts_epoch, r.last_heartbeat_ts, r.tags, r.system_tags"
+
+# A run's user counts only when its client proved to be a person, which it says by this tag.
+_USER = "(CASE WHEN r.system_tags ? ('user:' || r.user_name) THEN r.user_name ELSE NULL END)"
+
+_FIELDS = {
+    "flow_id": "r.flow_id",
+    "run_number": "r.run_number",
+    "run_id": "r.run_id",
+    "user_name": "r.user_name",
+    "ts_epoch": "r.ts_epoch",
+    "last_heartbeat_ts": "r.last_heartbeat_ts",
+    "user": _USER,
+    "status": "s.status",
+}
+
+# The same statuses as upstream derives. The newest of each mark of the end step is found by aggregates, not by ORDER BY
+# and LIMIT: those make the planner walk all metadata of the run, backwards in time.
+_STATUS = """
+CROSS JOIN LATERAL (
+    SELECT
+        (array_agg(lower(trim(both '" ' FROM m.value)) ORDER BY m.ts_epoch DESC, m.id DESC)
+            FILTER (WHERE m.field_name = 'attempt_ok'))[1] AS ok,
+        max(m.ts_epoch) FILTER (WHERE m.field_name = 'attempt_ok') AS ok_ts,
+        max(m.ts_epoch) FILTER (WHERE m.field_name = 'attempt') AS attempt_ts
+    FROM metadata_v3 AS m
+    WHERE m.flow_id = r.flow_id AND m.run_number = r.run_number AND m.step_name = 'end'
+        AND m.field_name IN ('attempt_ok', 'attempt')
+) AS e
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN e.ok = 'false' AND e.attempt_ts > e.ok_ts THEN 'running'
+        WHEN e.ok = 'true' THEN 'completed'
+        WHEN e.ok = 'false' THEN 'failed'
+        WHEN abs(extract(epoch FROM statement_timestamp()) - r.last_heartbeat_ts) <= %(cutoff)s THEN 'running'
+        ELSE 'failed'
+    END AS status
+) AS s
+"""
+
+# Clients beat every WAIT_SECONDS. Writing at most twice as often keeps the many tasks of a run, each of which is a sign
+# of life of the run too, from queueing for its row.
+HEARTBEAT_DUE = f"(r.last_heartbeat_ts IS NULL OR r.last_heartbeat_ts <= {NOW_S} - {WAIT_SECONDS // 2})"
+
+
+class PostgresRuns:
+    def __init__(self, connections: Connections, cutoff_seconds: int) -> None:
+        self._connections = connections
+        self._cutoff_seconds = cutoff_seconds
+
+    async def create(self, flow_id: str, draft: NewRun) -> Run:
+        query = f"""
+            WITH made AS (
+                INSERT INTO runs_v3 AS r
+                    (flow_id, run_id, user_name, ts_epoch, last_heartbeat_ts, tags, system_tags)
+                SELECT f.flow_id, %(run_id)s, %(user)s, {NOW_MS}, CASE WHEN %(alive)s THEN {NOW_S} END,
+                    %(tags)s::jsonb, %(system_tags)s::jsonb
+                FROM flows_v3 AS f WHERE f.flow_id = %(flow)s
+                ON CONFLICT DO NOTHING
+                RETURNING {_COLUMNS}
+            )
+            SELECT EXISTS (SELECT FROM flows_v3 WHERE flow_id = %(flow)s), made.*
+            FROM (VALUES (1)) AS one LEFT JOIN made ON true
+        """
+        parameters = {
+            "flow": flow_id,
+            "run_id": draft.run_id,
+            "user": draft.user_name,
+            "alive": client_sends_heartbeats(draft.system_tags),
+            "tags": as_json(draft.tags),
+            "system_tags": as_json(draft.system_tags),
+        }
+        async with self._connections.connection() as connection:
+            row = await (await connection.execute(query, parameters)).fetchone()
+        assert row is not None
+        flow_exists, *columns = row
+        if columns[0] is not None:
+            return _run(*columns)
+        if flow_exists:
+            raise AlreadyThere(f"Run {draft.run_id!r} of flow {flow_id!r} is recorded already.")
+        raise NotFound(f"Flow {flow_id!r} does not exist. Record it first.")
+
+    async def get(self, path: RunPath) -> Run:
+        query = f"SELECT {_COLUMNS} FROM runs_v3 AS r WHERE r.flow_id = %(flow)s AND {run_is(path.run)}"
+        async with self._connections.connection() as connection:
+            row = await (await connection.execute(query, path_parameters(path))).fetchone()
+        if row is None:
+            raise _no_run(path)
+        return _run(*row)
+
+    async def list(self, flow_id: str, selection: Selection) -> Listing[Run]:
+        conditions = Conditions({"flow": flow_id, "cutoff": self._cutoff_seconds})
+        conditions.add("r.flow_id = %(flow)s")
+        conditions.add_selection(selection, _FIELDS, "r.tags || r.system_tags")
+        tail = paged(conditions, selection.page, Order.RUNS, "r")
+        status = _STATUS if any(field.field == "status" for field in selection.fields) else ""
+        query = (
+            f"SELECT r.ts_epoch, r.run_number, {_COLUMNS} FROM runs_v3 AS r {status} WHERE {conditions.sql()} {tail}"
+        )
+        async with self._connections.connection() as connection:
+            rows = await (await connection.execute(query, conditions.parameters)).fetchall()
+        return listing(rows, selection.page, Order.RUNS, lambda row: _run(*row[2:]))
+
+    async def beat(self, path: RunPath) -> None:
+        this = f"r.flow_id = %(flow)s AND {run_is(path.run)}"
+        query = f"""
+            WITH beaten AS (
+                UPDATE runs_v3 AS r SET last_heartbeat_ts = {NOW_S} WHERE {this} AND {HEARTBEAT_DUE}
+            )
+            SELECT FROM runs_v3 AS r WHERE {this}
+        """
+        async with self._connections.connection() as connection:
+            found = await connection.execute(query, path_parameters(path))
+        if found.rowcount == 0:
+            raise _no_run(path)
+
+    async def change_tags(self, path: RunPath, change: TagChange) -> tuple[str, ...]:
+        # The row's lock makes changes of the same run wait for each other. Unlike with SERIALIZABLE, none is sent away
+        # because of another, or because of a heartbeat.
+        this = f"r.flow_id = %(flow)s AND {run_is(path.run)}"
+        lock = f"SELECT r.tags, r.system_tags FROM runs_v3 AS r WHERE {this} FOR NO KEY UPDATE"
+        parameters = path_parameters(path)
+        async with self._connections.connection() as connection, connection.transaction():
+            row = await (await connection.execute(lock, parameters)).fetchone()
+            if row is None:
+                raise _no_run(path)
+            tags, system_tags = tag_list(row[0]), tag_list(row[1])
+            changed = _changed(tags, system_tags, change)
+            if changed != tags:
+                update = f"UPDATE runs_v3 AS r SET tags = %(tags)s::jsonb WHERE {this}"
+                await connection.execute(update, {**parameters, "tags": as_json(changed)})
+        return changed
+
+
+def _changed(tags: tuple[str, ...], system_tags: tuple[str, ...], change: TagChange) -> tuple[str, ...]:
+    removed = set(change.tags_to_remove)
+    if protected := sorted(removed.intersection(system_tags)):
+        raise Protected(f"Cannot remove system tags: {', '.join(protected)}. Remove only tags that a user added.")
+    kept = [tag for tag in tags if tag not in removed]
+    added = [tag for tag in change.tags_to_add if tag not in system_tags]
+    return tuple(dict.fromkeys([*kept, *added]))
+
+
+def _run(flow_id: str, run_number: int, run_id: str | None, *rest: Any) -> Run:
+    return Run(flow_id, shown(run_number, run_id), *rest)
+
+
+def _no_run(path: RunPath) -> NotFound:
+    return NotFound(f"Run {path.run!r} of flow {path.flow_id!r} does not exist.")

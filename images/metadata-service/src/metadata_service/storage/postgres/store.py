@@ -1,0 +1,38 @@
+"""The store on PostgreSQL as a whole."""
+
+from __future__ import annotations
+
+from metadata_service.settings import DatabaseSettings
+from metadata_service.storage.postgres.artifacts import PostgresArtifacts
+from metadata_service.storage.postgres.connections import Connections
+from metadata_service.storage.postgres.flows import PostgresFlows
+from metadata_service.storage.postgres.metadata import PostgresMetadata
+from metadata_service.storage.postgres.migrate import migrate
+from metadata_service.storage.postgres.runs import PostgresRuns
+from metadata_service.storage.postgres.steps import PostgresSteps
+from metadata_service.storage.postgres.tasks import PostgresTasks
+
+_ASK_SECONDS = 2.0
+
+
+class PostgresStorage:
+    """Implements storage.interface.Storage. Nothing works before `keep` runs and has prepared the database."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self._connections = Connections(settings)
+        self.flows = PostgresFlows(self._connections)
+        self.runs = PostgresRuns(self._connections, settings.run_cutoff_seconds)
+        self.steps = PostgresSteps(self._connections)
+        self.tasks = PostgresTasks(self._connections)
+        self.artifacts = PostgresArtifacts(self._connections)
+        self.metadata = PostgresMetadata(self._connections)
+
+    async def ask(self) -> None:
+        await self._connections.ask(_ASK_SECONDS)
+
+    async def keep(self) -> None:
+        """Connect, bring the schema up to date, and stay connected. Ends only when cancelled."""
+        await self._connections.keep(migrate)
+
+    async def close(self) -> None:
+        await self._connections.close()
