@@ -1,0 +1,217 @@
+"""`python flow.py kubeflow-pipelines …`. No rule lives here.
+
+Results go to stdout, all else to stderr, and what is refused ends with exit code 2.
+"""
+
+# mypy: disable-error-code="untyped-decorator"
+# Metaflow's copy of click has no types.
+
+import json
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from metaflow import metaflow_config
+from metaflow._vendor import click
+from metaflow.exception import MetaflowException
+from metaflow.tagging_util import validate_tags
+
+from . import compat, deploy, names
+from .compiler.ir import Target
+from .refusals import Refused
+from .server import Server
+
+RIVAL = "metaflow-kubeflow"
+
+
+class RefusingGroup(click.Group):  # type: ignore[misc]
+    """A group in which Metaflow's own errors of the user end with 2 too."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except MetaflowException as error:
+            said = compat.explain(error)
+            if said is None:
+                raise
+            raise Refused(said) from error
+
+
+@click.group()
+def cli() -> None:
+    """Commands that this extension adds."""
+
+
+@cli.group(name="kubeflow-pipelines", cls=RefusingGroup, help="Commands related to Kubeflow Pipelines.")
+@click.option("--name", default=None, help="Name of the pipeline. The flow's name in lower case is used without it.")
+@click.option(
+    "--url", default=None, help="Where Kubeflow Pipelines answers. METAFLOW_KUBEFLOW_PIPELINES_URL is used without it."
+)
+@click.pass_obj
+def kubeflow_pipelines(obj: compat.State, name: str | None, url: str | None) -> None:
+    """Set up what all commands share."""
+    if _is_installed(RIVAL):
+        raise Refused(f"{RIVAL}: is installed beside this extension and has the same commands. Uninstall one of them.")
+    obj.pipeline_name = names.pipeline_name(obj.flow.name, name)
+    obj.kubeflow_url = url or metaflow_config.KUBEFLOW_PIPELINES_URL
+
+
+@kubeflow_pipelines.command(help="Deploy a new version of this flow to Kubeflow Pipelines.")
+@click.option("--tag", "tags", multiple=True, help="Tag every run of this deployment. May be given several times.")
+@click.option("--namespace", default=None, help="Metaflow namespace that steps read from, in place of the deployer's.")
+@click.option(
+    "--max-workers",
+    default=100,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many splits of one foreach run at a time.",
+)
+@click.option(
+    "--version-name", default=None, help="Name of the pipeline's version. A hash of its content is used without it."
+)
+@click.option(
+    "--only-json", is_flag=True, help="Write the pipeline's documents instead of deploying them. Touches no server."
+)
+@click.option(
+    "-o", "--output", default=None, type=click.Path(dir_okay=False), help="With --only-json, write to this file."
+)
+@click.pass_obj
+def create(
+    obj: compat.State,
+    tags: tuple[str, ...],
+    namespace: str | None,
+    max_workers: int,
+    version_name: str | None,
+    only_json: bool,
+    output: str | None,
+) -> None:
+    """Compile, store and upload; or compile and print."""
+    validate_tags(tags)
+    if output is not None and not only_json:
+        raise Refused("--output: is for --only-json. Give both, or neither.")
+    target = Target(
+        pipeline=obj.pipeline_name,
+        max_workers=max_workers,
+        steps_config=metaflow_config.KUBEFLOW_PIPELINES_STEPS_CONFIG,
+        steps_secret=metaflow_config.KUBEFLOW_PIPELINES_STEPS_SECRET,
+        namespace=metaflow_config.KUBEFLOW_PIPELINES_NAMESPACE,
+    )
+    if only_json:
+        documents = deploy.compile_flow(obj, target, tags=tags, namespace=namespace, keep=False)
+        _write(documents.text(indent=2), output)
+        return
+    server = _server(obj)
+    obj.echo(f"Deploying *{obj.flow.name}* to Kubeflow Pipelines...", bold=True)
+    documents = deploy.compile_flow(obj, target, tags=tags, namespace=namespace, keep=True)
+    made = deploy.create(server, obj.flow.name, target, documents, version_name)
+    change = "is deployed already, nothing has changed" if made.unchanged else "deployed"
+    obj.echo(
+        f"Pipeline *{made.pipeline.name}* for flow *{obj.flow.name}* {change}; its version is {made.version.name}.",
+        bold=True,
+    )
+    obj.echo(f"Start a run with: {_command(obj)} trigger")
+
+
+@compat.with_flow_parameters
+@kubeflow_pipelines.command(cls=compat.CommandWithFlowParameters, help="Start a run of the deployed flow.")
+@click.option("--run-id-file", default=None, type=click.Path(dir_okay=False), help="Write the run's id to this file.")
+@click.option(
+    "--experiment", default=None, help="Experiment that the run belongs to; made when there is none of this name."
+)
+@click.option("--version-name", default=None, help="Version of the pipeline to run. The newest is run without it.")
+@click.pass_context
+def trigger(ctx: Any, run_id_file: str | None, experiment: str | None, version_name: str | None, **values: Any) -> None:
+    """Start a run with the parameters that were given."""
+    obj = ctx.obj
+    parameters = deploy.encoded_parameters(obj, compat.given_parameters(obj, ctx, values))
+    run_id = deploy.trigger(
+        _server(obj), obj.flow.name, obj.pipeline_name, parameters, version_name=version_name, experiment=experiment
+    )
+    if run_id_file:
+        Path(run_id_file).write_text(run_id, encoding="utf-8")
+    obj.echo(f"Pipeline *{obj.pipeline_name}* started (run-id *{run_id}*).", bold=True)
+    if metaflow_config.UI_URL:
+        obj.echo(f"See the run at {metaflow_config.UI_URL.rstrip('/')}/{obj.flow.name}/{run_id}")
+    obj.echo(f"Ask how it stands with: {_command(obj)} status {run_id}")
+
+
+@kubeflow_pipelines.command(help="Say how a run stands, and why steps failed.")
+@click.argument("run-id")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
+@click.pass_obj
+def status(obj: compat.State, run_id: str, as_json: bool) -> None:
+    """Print the run's state and what is wrong with its steps."""
+    steps = [node.name for node in obj.graph]
+    stands = deploy.status(_server(obj), obj.flow.name, obj.pipeline_name, run_id, steps)
+    if as_json:
+        _say(obj, json.dumps(stands.document()))
+        return
+    _say(obj, stands.state.capitalize())
+    for task in stands.tasks:
+        if task.error:
+            _say(obj, f"  {task}: {task.error}")
+    if stands.error and not any(task.error for task in stands.tasks):
+        _say(obj, f"  {stands.error}")
+
+
+@kubeflow_pipelines.command(help="Terminate a run.")
+@click.argument("run-id")
+@click.pass_obj
+def terminate(obj: compat.State, run_id: str) -> None:
+    """Stop the run's pods."""
+    stopped = deploy.terminate(_server(obj), obj.flow.name, obj.pipeline_name, run_id)
+    obj.echo(f"Run *{stopped}* is being terminated.", bold=True)
+
+
+@kubeflow_pipelines.command(help="Delete the flow's pipeline from Kubeflow Pipelines, with all its versions.")
+@click.pass_obj
+def delete(obj: compat.State) -> None:
+    """Delete the pipeline; runs that it started go on and stay."""
+    deploy.delete(_server(obj), obj.flow.name, obj.pipeline_name)
+    obj.echo(
+        f"Pipeline *{obj.pipeline_name}* is deleted. Runs that are under way go on; terminate them if need be.",
+        bold=True,
+    )
+
+
+@kubeflow_pipelines.command(name="list", help="List the pipelines that were made from this flow.")
+@click.option("--all", "every", is_flag=True, help="List those of all Metaflow flows, each with its flow.")
+@click.pass_obj
+def list_pipelines(obj: compat.State, every: bool) -> None:
+    """Print one pipeline a line."""
+    for name, flow in deploy.deployments(_server(obj), None if every else obj.flow.name):
+        _say(obj, f"{name} {flow}" if every else name)
+
+
+def _server(obj: compat.State) -> Server:
+    return Server(obj.kubeflow_url, metaflow_config.KUBEFLOW_PIPELINES_NAMESPACE)
+
+
+def _say(obj: compat.State, line: str) -> None:
+    obj.echo_always(line, err=False, no_bold=True)
+
+
+def _write(text: str, output: str | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(output).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Refused(
+            f"--output {output!r}: cannot be written ({error.strerror}). Name a file in a folder that exists."
+        ) from None
+
+
+def _command(obj: compat.State) -> str:
+    name = f"--name {obj.pipeline_name} " if obj.pipeline_name != names.pipeline_name(obj.flow.name, None) else ""
+    return f"python {compat.flow_file()} kubeflow-pipelines {name}".rstrip()
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True

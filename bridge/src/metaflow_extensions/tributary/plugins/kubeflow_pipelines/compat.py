@@ -1,0 +1,252 @@
+"""The one place that touches what Metaflow calls private.
+
+Written for Metaflow 2.19.39; another version is adapted here and nowhere else.
+"""
+
+import inspect
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha1
+from typing import Any
+
+from metaflow import decorators, metaflow_config
+from metaflow._vendor import click
+from metaflow.exception import MetaflowException, MetaflowInternalError
+from metaflow.metaflow_config_funcs import config_values
+from metaflow.package import MetaflowPackage
+from metaflow.parameters import add_custom_parameters, deploy_time_eval
+from metaflow.plugins.environment_decorator import EnvironmentDecorator
+from metaflow.plugins.kubernetes.kubernetes_decorator import KubernetesDecorator
+from metaflow.plugins.timeout_decorator import TimeoutDecorator
+from metaflow.util import dict_to_cli_options, get_username
+
+# The decorators that Metaflow's Argo integration attaches to every step too.
+ATTACHED = (KubernetesDecorator.name, EnvironmentDecorator.name)
+
+# Settings for Metaflow's own Kubernetes jobs which Kubeflow Pipelines decides itself. No flow asks for what they hold.
+_PLATFORM_DEFAULTS = {
+    "namespace": metaflow_config.KUBERNETES_NAMESPACE,
+    "service_account": metaflow_config.KUBERNETES_SERVICE_ACCOUNT,
+    "port": metaflow_config.KUBERNETES_PORT,
+    "disk": metaflow_config.KUBERNETES_DISK,
+}
+
+# Where the deployer's Metaflow keeps cards and data; the pods' own config may say so only in part.
+_SHARED_SETTINGS = ("DATASTORE_SYSROOT_S3", "DATATOOLS_S3ROOT", "CARD_S3ROOT")
+
+State = Any
+"""Metaflow's CliState: flow, graph, environment, datastore, metadata and so on, as the command line set them up."""
+
+
+@dataclass(frozen=True)
+class CodePackage:
+    """The flow's code as Metaflow packs it."""
+
+    blob: bytes
+    metadata: str
+
+
+def explain(error: MetaflowException) -> str | None:
+    """One sentence for an exception that is the user's to mend; None when it is Metaflow's own fault."""
+    if isinstance(error, MetaflowInternalError):
+        return None
+    place = f"{error.source_file}:{error.line_no}" if error.source_file else error.headline
+    return f"{place}: {' '.join(error.message.split())}"
+
+
+def lint(state: State) -> None:
+    """Metaflow's own checks of the graph, and pylint where it is installed. MetaflowException when they fail."""
+    state.check(state.graph, state.flow, state.environment, pylint=state.pylint)
+
+
+def attach_kubernetes(state: State) -> None:
+    """Give every step @kubernetes, so that its defaults, --with kubernetes and @resources meet in one decorator."""
+    decorators._attach_decorators(state.flow, list(ATTACHED))
+    decorators._process_late_attached_decorator(
+        list(ATTACHED), state.flow, state.graph, state.environment, state.flow_datastore, state.logger
+    )
+    state.graph = state.flow._graph
+    for step in state.flow:
+        for decorator in step.decorators:
+            if isinstance(decorator, KubernetesDecorator):
+                # Metaflow asks here for the kubernetes package, which only its own jobs need.
+                decorator.package_init = _nothing
+
+
+def package(state: State) -> CodePackage:
+    """Pack the flow's code. MetaflowException when that fails."""
+    packed = MetaflowPackage(state.flow, state.environment, state.echo, suffixes=state.package_suffixes)
+    return CodePackage(bytes(packed.blob), packed.package_metadata)
+
+
+def store(state: State, blob: bytes) -> tuple[str, str]:
+    """Put the blob into the flow's datastore, under its content's key; gives its URL and key."""
+    ((url, key),) = state.flow_datastore.save_data([blob], len_hint=1)
+    return url, key
+
+
+def locate(state: State, blob: bytes) -> tuple[str, str]:
+    """URL and key that store() would give, without storing anything."""
+    addressed = state.flow_datastore.ca_store
+    storage = addressed._storage_impl
+    key = sha1(blob, usedforsecurity=False).hexdigest()
+    return storage.full_uri(storage.path_join(addressed._prefix, key[:2], key)), key
+
+
+def parameters(state: State) -> Iterator[Any]:
+    """The flow's Parameters, without its Configs."""
+    return (each for _, each in state.flow._get_parameters() if not each.IS_CONFIG_PARAMETER)
+
+
+def configs(state: State) -> tuple[str, ...]:
+    """Names of the flow's Configs."""
+    return tuple(each.name for _, each in state.flow._get_parameters() if each.IS_CONFIG_PARAMETER)
+
+
+def parameter_kind(parameter: Any) -> str:
+    """Metaflow's name of the parameter's type: str, int, float, bool, JSON or FilePath."""
+    kind = parameter.kwargs["type"]
+    return str(getattr(kind, "name", None) or kind.__name__)
+
+
+def parameter_default(parameter: Any) -> Any:
+    """The default as a value of the parameter's type, a deploy-time function evaluated; None where there is none."""
+    value = deploy_time_eval(parameter.kwargs.get("default"))
+    if value is None:
+        return None
+    match parameter_kind(parameter):
+        case "JSON":
+            return json.loads(value) if isinstance(value, str) else value
+        case "int":
+            return int(value)
+        case "float":
+            return float(value)
+        case "bool":
+            return value if isinstance(value, bool) else str(value).lower() in ("true", "1", "yes", "y", "t")
+        case _:
+            return value
+
+
+def flow_decorators(state: State) -> tuple[str, ...]:
+    """Names of the flow's decorators."""
+    return tuple(name for name, found in state.flow._flow_decorators.items() if found)
+
+
+def flow_mutators(state: State) -> tuple[str, ...]:
+    """Names of the flow's mutators."""
+    return tuple(_name(each) for each in state.flow._flow_mutators)
+
+
+def top_level_options(state: State) -> tuple[str, ...]:
+    """Options that flow decorators want in front of every command, ready for argv."""
+    options: dict[str, Any] = {}
+    for decorator in decorators.flow_decorators(state.flow):
+        options.update(decorator.get_top_level_options())
+    return tuple(dict_to_cli_options(options))
+
+
+def wrappers(node: Any) -> tuple[str, ...]:
+    """Names of the user's own step decorators on this node of the graph."""
+    return tuple(_name(each) for each in (*node.wrappers, *node.config_decorators))
+
+
+def changed(decorator: Any) -> frozenset[str]:
+    """The attributes that the flow set to something else than the default."""
+    usual = dict(decorator.defaults)
+    if isinstance(decorator, KubernetesDecorator):
+        usual |= {name: value for name, value in _PLATFORM_DEFAULTS.items() if value is not None}
+    return frozenset(
+        name for name, value in decorator.attributes.items() if not _same(value, usual.get(name)) and _says_more(value)
+    )
+
+
+def retries(node: Any) -> tuple[int, int]:
+    """Metaflow's two counts of a step: further attempts of the user's code, and attempts of the @catch fallback."""
+    counts = [decorator.step_task_retry_count() for decorator in node.decorators]
+    return max((user for user, _ in counts), default=0), max((fallback for _, fallback in counts), default=0)
+
+
+def timeout_seconds(node: Any) -> int | None:
+    """The step's @timeout, or None."""
+    return next((int(each.secs) for each in node.decorators if isinstance(each, TimeoutDecorator)), None)
+
+
+def decospecs(node: Any) -> tuple[str, ...]:
+    """The decorators given to --with, as the pod must be given them again. Those of a compute backend act only here."""
+    return tuple(
+        decorator.make_decorator_spec()
+        for decorator in node.decorators
+        if not decorator.statically_defined and decorator.inserted_by is None and decorator.name not in ATTACHED
+    )
+
+
+def flow_place(state: State) -> tuple[str, int]:
+    """File and line of the flow's class."""
+    flow_class = state.flow.__class__
+    return inspect.getfile(flow_class), inspect.getsourcelines(flow_class)[1]
+
+
+def flow_file() -> str:
+    """The flow's file inside the code package: Metaflow packs the folder of the running script."""
+    return os.path.basename(sys.argv[0])
+
+
+def username() -> str:
+    """Whom Metaflow takes the deployer for."""
+    return str(get_username())
+
+
+def shared_environment() -> dict[str, str]:
+    """Variables that make Metaflow in a pod use the same places as here."""
+    shared = {f"METAFLOW_{name}": getattr(metaflow_config, name) for name in _SHARED_SETTINGS}
+    debug = {name: str(value) for name, value in config_values() if name.startswith("METAFLOW_DEBUG_")}
+    return {name: value for name, value in shared.items() if value} | debug
+
+
+class CommandWithFlowParameters(click.Command):  # type: ignore[misc]
+    """A command that takes the flow's parameters as options, and knows which of them were given."""
+
+    GIVEN = "kubeflow_pipelines.given"
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Note what stands on the command line or in the environment; defaults belong to the deployed pipeline."""
+        on_command_line, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        in_environment = {each.name for each in self.params if each.resolve_envvar_value(ctx) is not None}
+        ctx.meta[self.GIVEN] = set(on_command_line) | in_environment
+        return super().parse_args(ctx, args)
+
+
+def with_flow_parameters(command: click.Command) -> click.Command:
+    """Add the flow's parameters to the command's options."""
+    return add_custom_parameters(deploy_mode=False)(command)
+
+
+def given_parameters(state: State, ctx: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that were given for the flow's parameters, by the parameters' names."""
+    given = ctx.meta[CommandWithFlowParameters.GIVEN]
+    found = ((each.name, each.name.replace("-", "_").lower()) for each in parameters(state))
+    return {name: values[option] for name, option in found if option in given}
+
+
+def _nothing(*_: object, **__: object) -> None:
+    return None
+
+
+def _name(decorator: Any) -> str:
+    return str(getattr(decorator, "decorator_name", None) or type(decorator).__name__)
+
+
+def _same(left: Any, right: Any) -> bool:
+    if left == right:
+        return True
+    try:
+        return float(left) == float(right)
+    except (TypeError, ValueError):
+        return False
+
+
+def _says_more(value: Any) -> bool:
+    return value not in (None, "", [], {})

@@ -1,0 +1,190 @@
+"""The laws that a flow must meet to be deployed. One function a law; all are asked, so all problems show at once."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from .. import support
+from ..support import Support
+from . import pods
+from .ir import PARAMETER_KINDS, Flow, Step, Target
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Where, what is wrong, what to do."""
+
+    where: str
+    wrong: str
+    instead: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.wrong}. {self.instead}."
+
+
+Law = Callable[[Flow, Target], Iterator[Problem]]
+
+
+def problems(flow: Flow, target: Target) -> list[Problem]:
+    """Everything that keeps the flow from being deployed, in the order of the laws."""
+    return [problem for law in LAWS for problem in law(flow, target)]
+
+
+def shared_datastore(flow: Flow, target: Target) -> Iterator[Problem]:
+    """Pods and laptop must see the same artifacts."""
+    if flow.datastore_type == "local":
+        yield _of_flow(flow, "pods cannot read a local datastore", "Use --datastore s3")
+    elif flow.datastore_type != "s3":
+        yield _of_flow(flow, f"datastore {flow.datastore_type!r} is not translated", "Use --datastore s3")
+
+
+def shared_metadata(flow: Flow, target: Target) -> Iterator[Problem]:
+    """A run in pods must be seen from the laptop."""
+    if flow.metadata_type != "service":
+        yield _of_flow(
+            flow,
+            f"metadata provider {flow.metadata_type!r} would lose what pods report",
+            "Use --metadata service",
+        )
+
+
+def known_environment(flow: Flow, target: Target) -> Iterator[Problem]:
+    """Only what the image holds is there."""
+    if flow.environment_type != "local":
+        yield _refusal(str(flow.place), f"--environment {flow.environment_type}", support.ENVIRONMENT)
+
+
+def translated_graph(flow: Flow, target: Target) -> Iterator[Problem]:
+    """Linear, split, foreach and join, in any nesting."""
+    for step in flow.steps.values():
+        if step.kind == "split-switch":
+            law = support.RECURSION if step.name in step.next else support.SWITCH
+            yield Problem(_where(step), law.note, law.instead)
+        if step.parallel and step.decorator("parallel") is None:
+            law = support.STEP_DECORATORS["parallel"]
+            yield Problem(_where(step), f"self.next with num_parallel: {law.note}", law.instead)
+
+
+def known_step_decorators(flow: Flow, target: Target) -> Iterator[Problem]:
+    """No decorator is dropped in silence."""
+    for step in flow.steps.values():
+        for decorator in step.decorators:
+            law = support.STEP_DECORATORS.get(decorator.name, _unknown())
+            if law.how == "refused":
+                yield _refusal(_where(step), f"@{decorator.name}", law)
+        for name in step.wrappers:
+            yield _refusal(_where(step), f"@{name}", support.WRAPPER)
+
+
+def known_attributes(flow: Flow, target: Target) -> Iterator[Problem]:
+    """No attribute of a translated decorator is dropped in silence."""
+    for step in flow.steps.values():
+        for decorator in step.decorators:
+            table = support.ATTRIBUTES.get(decorator.name, {})
+            if support.STEP_DECORATORS.get(decorator.name, _unknown()).how == "refused":
+                continue
+            for attribute in sorted(decorator.changed):
+                law = table.get(attribute, _unknown())
+                if law.how != "refused" or _names_our_namespace(attribute, decorator.attributes[attribute], target):
+                    continue
+                yield _refusal(_where(step), f"@{decorator.name}({attribute}={decorator.attributes[attribute]!r})", law)
+
+
+def known_flow_decorators(flow: Flow, target: Target) -> Iterator[Problem]:
+    """The same for decorators of the flow."""
+    for decorator in flow.decorators:
+        law = support.FLOW_DECORATORS.get(decorator.name, _unknown())
+        if law.how == "refused":
+            yield _refusal(str(flow.place), f"@{decorator.name}", law)
+    for name in flow.mutators:
+        yield _refusal(str(flow.place), f"@{name}", support.MUTATOR)
+    for name in flow.configs:
+        yield _refusal(str(flow.place), f"Config {name!r}", support.CONFIG)
+
+
+def one_accelerator(flow: Flow, target: Target) -> Iterator[Problem]:
+    """The pipeline spec has one place for gpus and extended resources."""
+    for step in flow.steps.values():
+        if len(asked := pods.accelerators(step)) > 1:
+            yield Problem(
+                _where(step),
+                f"asks for {', '.join(sorted(asked))}, and Kubeflow Pipelines has room for one beside cpu and memory",
+                "Keep one of them",
+            )
+
+
+def known_pull_policy(flow: Flow, target: Target) -> Iterator[Problem]:
+    """Kubeflow Pipelines would fail the task at run time."""
+    for step in flow.steps.values():
+        decorator = step.decorator("kubernetes")
+        policy = decorator.attributes.get("image_pull_policy") if decorator else None
+        if policy and policy not in support.IMAGE_PULL_POLICIES:
+            known = ", ".join(support.IMAGE_PULL_POLICIES)
+            yield Problem(_where(step), f"@kubernetes(image_pull_policy={policy!r}) is unknown", f"Use one of {known}")
+
+
+def plain_parameters(flow: Flow, target: Target) -> Iterator[Problem]:
+    """A pipeline input is JSON text."""
+    for parameter in flow.parameters:
+        if parameter.kind not in PARAMETER_KINDS:
+            law = support.INCLUDE_FILE if parameter.kind == "FilePath" else support.PARAMETER_TYPE
+            yield _refusal(str(flow.place), f"parameter {parameter.name!r} of type {parameter.kind}", law)
+
+
+def parameters_apart(flow: Flow, target: Target) -> Iterator[Problem]:
+    """On the command line, names that differ only in case are one option."""
+    seen: dict[str, str] = {}
+    for parameter in flow.parameters:
+        folded = parameter.name.lower().replace("-", "_")
+        if folded in seen:
+            yield _of_flow(
+                flow,
+                f"parameters {seen[folded]!r} and {parameter.name!r} are one name on the command line",
+                "Rename one of them",
+            )
+        seen.setdefault(folded, parameter.name)
+
+
+def mounts_apart(flow: Flow, target: Target) -> Iterator[Problem]:
+    """Kubeflow Pipelines names a pod's volume after the object in it, and two volumes cannot share a name."""
+    if target.steps_config and target.steps_config == target.steps_secret:
+        yield Problem(
+            f"METAFLOW_KUBEFLOW_PIPELINES_STEPS_CONFIG and _STEPS_SECRET, both {target.steps_config!r}",
+            "a pod cannot mount a ConfigMap and a Secret of the same name",
+            "Give them different names",
+        )
+
+
+LAWS: tuple[Law, ...] = (
+    shared_datastore,
+    shared_metadata,
+    known_environment,
+    translated_graph,
+    known_flow_decorators,
+    known_step_decorators,
+    known_attributes,
+    one_accelerator,
+    known_pull_policy,
+    plain_parameters,
+    parameters_apart,
+    mounts_apart,
+)
+
+
+def _where(step: Step) -> str:
+    return f"{step.place}: step {step.name!r}"
+
+
+def _of_flow(flow: Flow, wrong: str, instead: str) -> Problem:
+    return Problem(f"{flow.place}: flow {flow.name!r}", wrong, instead)
+
+
+def _refusal(where: str, what: str, law: Support) -> Problem:
+    return Problem(where, f"{what} is refused: {law.note}", law.instead)
+
+
+def _unknown() -> Support:
+    return Support("refused", "this version of the extension does not know it", "Remove it, or use a newer version")
+
+
+def _names_our_namespace(attribute: str, value: object, target: Target) -> bool:
+    return attribute == "namespace" and target.namespace is not None and value == target.namespace

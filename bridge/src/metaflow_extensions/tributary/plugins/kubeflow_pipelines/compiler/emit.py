@@ -1,0 +1,185 @@
+"""Scopes to the two documents of a pipeline: the spec, and what it asks of Kubernetes.
+
+All steps whose pods are alike share one component and one executor, and a task says by a constant which step it runs.
+Kubeflow Pipelines copies a component's text into the workflow once, so a further step costs its task and no more.
+
+Two traps of Kubeflow Pipelines 2.14 shape this. It keeps component specs by the hash of their *container*: components
+with equal containers must have equal inputs and outputs, so every input stands in the arguments, and `items` is
+declared wherever there is an index. And it names a template after an iterator's *component*: a component that is
+iterated is used by one task only.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..names import ITEMS_INPUT, SPLITS_OUTPUT, STEP_INPUT, index_input
+from . import pods
+from .ir import Flow, Parameter, Step, Target
+from .wiring import Scope, Task
+
+# A limit that is never reached. Argo counts it from the first attempt's start, so a short one forbids late retries.
+LONGEST_BACKOFF = "2592000s"
+
+Document = dict[str, Any]
+_TEXT = {"parameterType": "STRING"}
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What every step's container starts with: its command, and where the deployment record lies."""
+
+    command: tuple[str, ...]
+    record_url: str
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The pipeline spec and the platform spec."""
+
+    pipeline: Document
+    platform: Document
+
+    def text(self, indent: int | None = None) -> str:
+        """Both as Kubeflow Pipelines takes them: two YAML documents, each in JSON. Equal flows give equal bytes."""
+        separators = (",", ":") if indent is None else (",", ": ")
+        parts = [
+            json.dumps(each, sort_keys=True, indent=indent, separators=separators)
+            for each in (self.pipeline, self.platform)
+        ]
+        return "\n---\n".join(parts) + "\n"
+
+
+def emit(flow: Flow, root: Scope, target: Target, payload: Payload) -> Documents:
+    """The documents for the flow wired as `root`."""
+    printer = _Printer(flow, target, payload)
+    dag = {"tasks": printer.tasks(root)}
+    root_component: Document = {"dag": dag}
+    if flow.parameters:
+        root_component["inputDefinitions"] = {"parameters": {each.input: _root_input(each) for each in flow.parameters}}
+    info: Document = {"name": target.pipeline}
+    if flow.help:
+        info["description"] = flow.help
+    pipeline = {
+        "components": printer.components,
+        "deploymentSpec": {"executors": printer.executors},
+        "pipelineInfo": info,
+        "root": root_component,
+        "schemaVersion": "2.1.0",
+    }
+    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": printer.platforms}}}}
+    return Documents(pipeline, platform)
+
+
+@dataclass
+class _Printer:
+    flow: Flow
+    target: Target
+    payload: Payload
+    components: Document = field(default_factory=dict)
+    executors: Document = field(default_factory=dict)
+    platforms: Document = field(default_factory=dict)
+    _labels: dict[str, str] = field(default_factory=dict)
+
+    def tasks(self, scope: Scope) -> Document:
+        return {task.name: self._task(task) for task in scope.tasks}
+
+    def _task(self, task: Task) -> Document:
+        inherited = range(task.depth if task.splits_of is None else task.depth - 1)
+        inputs: Document = {index_input(depth): {"componentInputParameter": index_input(depth)} for depth in inherited}
+        printed: Document = {"cachingOptions": {}, "taskInfo": {"name": task.name}}
+        match task.work:
+            case Scope() as scope:
+                component = self._body(task, scope)
+            case Step() as step:
+                component = self._step(task, step)
+                inputs[STEP_INPUT] = {"runtimeValue": {"constant": step.name}}
+                if step.name == self.flow.start:
+                    inputs |= {each.input: {"componentInputParameter": each.input} for each in self.flow.parameters}
+                if step.retries:
+                    printed["retryPolicy"] = _retry_policy(step)
+        if task.splits_of is not None:
+            output = {"producerTask": task.splits_of, "outputParameterKey": SPLITS_OUTPUT}
+            inputs[ITEMS_INPUT] = {"taskOutputParameter": output}
+            printed["parameterIterator"] = {
+                "itemInput": index_input(task.depth - 1),
+                "items": {"inputParameter": ITEMS_INPUT},
+            }
+            printed["iteratorPolicy"] = {"parallelismLimit": self.target.max_workers}
+        if inputs:
+            printed["inputs"] = {"parameters": inputs}
+        if task.after:
+            printed["dependentTasks"] = list(task.after)
+        return {**printed, "componentRef": {"name": component}}
+
+    def _body(self, task: Task, scope: Scope) -> str:
+        """The component of a foreach body of several steps: a DAG that hands the indexes on."""
+        name = f"comp-{task.name}-body"
+        declared = {index_input(depth): _TEXT for depth in range(task.depth)} | {ITEMS_INPUT: _optional()}
+        self.components[name] = {"dag": {"tasks": self.tasks(scope)}, "inputDefinitions": {"parameters": declared}}
+        return name
+
+    def _step(self, task: Task, step: Step) -> str:
+        """The component that runs this step: shared by steps whose pods are alike, the task's own when iterated."""
+        label = self._executor(task, step)
+        name = f"comp-{label}" if task.splits_of is None else f"comp-{task.name}-item"
+        declared: Document = {index_input(depth): _TEXT for depth in range(task.depth)} | {STEP_INPUT: _TEXT}
+        if task.depth:
+            declared[ITEMS_INPUT] = _optional()
+        if step.name == self.flow.start:
+            declared |= {each.input: _TEXT for each in self.flow.parameters}
+        component: Document = {"executorLabel": label, "inputDefinitions": {"parameters": declared}}
+        if step.kind == "foreach":
+            component["outputDefinitions"] = {"parameters": {SPLITS_OUTPUT: _TEXT}}
+        self.components[name] = component
+        return name
+
+    def _executor(self, task: Task, step: Step) -> str:
+        container = {
+            **pods.container(step),
+            "command": list(self.payload.command),
+            "args": [self.payload.record_url, _input(STEP_INPUT), *self._arguments(task, step)],
+        }
+        platform = pods.platform(step, self.target)
+        key = json.dumps([container, platform], sort_keys=True)
+        label = self._labels.setdefault(key, f"pod-{len(self._labels) + 1}")
+        self.executors[label] = {"container": container}
+        self.platforms[label] = platform
+        return label
+
+    def _arguments(self, task: Task, step: Step) -> Iterator[str]:
+        for depth in range(task.depth):
+            yield from ("--index", _input(index_input(depth)))
+        if step.kind == "foreach":
+            yield from ("--splits", f"{{{{$.outputs.parameters['{SPLITS_OUTPUT}'].output_file}}}}")
+        if step.name == self.flow.start:
+            for parameter in self.flow.parameters:
+                yield from ("--parameter", parameter.input, _input(parameter.input))
+
+
+def _root_input(parameter: Parameter) -> Document:
+    """A pipeline input. Its default is JSON text; the empty text means that there is no value."""
+    declared: Document = {"parameterType": "STRING"}
+    if not parameter.required:
+        declared["defaultValue"] = parameter.default or ""
+    if parameter.help:
+        declared["description"] = parameter.help
+    return declared
+
+
+def _retry_policy(step: Step) -> Document:
+    return {
+        "maxRetryCount": step.retries,
+        "backoffDuration": f"{step.minutes_between_retries * 60}s",
+        "backoffFactor": 1,
+        "backoffMaxDuration": LONGEST_BACKOFF,
+    }
+
+
+def _input(name: str) -> str:
+    return f"{{{{$.inputs.parameters['{name}']}}}}"
+
+
+def _optional() -> Document:
+    return {"parameterType": "STRING", "isOptional": True}

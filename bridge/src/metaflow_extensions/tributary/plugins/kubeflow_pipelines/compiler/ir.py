@@ -1,0 +1,108 @@
+"""The flow as the compiler's stages see it: frozen data, none of Metaflow's objects."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+StepKind = Literal["start", "linear", "split", "foreach", "join", "end", "split-switch"]
+
+# Metaflow's parameter types whose values are plain JSON.
+PARAMETER_KINDS = ("str", "int", "float", "bool", "JSON")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something stands in the user's code."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Decorator:
+    """One decorator of a step or of the flow. `changed` names the attributes that differ from Metaflow's default."""
+
+    name: str
+    attributes: Mapping[str, Any]
+    changed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step. `next` and `previous` are its neighbours, `join` is where a split or foreach that starts here ends.
+
+    `foreaches` are the foreach steps around it, outermost first. `retries` and `fallbacks` are Metaflow's two counts of
+    further attempts: of the user's code, and of @catch. `wrappers` names decorators that the user wrote.
+    """
+
+    name: str
+    kind: StepKind
+    place: Place
+    next: tuple[str, ...]
+    previous: tuple[str, ...] = ()
+    split_parents: tuple[str, ...] = ()
+    join: str | None = None
+    foreaches: tuple[str, ...] = ()
+    parallel: bool = False
+    decorators: tuple[Decorator, ...] = ()
+    wrappers: tuple[str, ...] = ()
+    retries: int = 0
+    fallbacks: int = 0
+    minutes_between_retries: int = 0
+    timeout_seconds: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    decospecs: tuple[str, ...] = ()
+
+    def decorator(self, name: str) -> Decorator | None:
+        """The step's first decorator of this name."""
+        return next((each for each in self.decorators if each.name == name), None)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A Metaflow parameter. `default` is JSON text, None where there is none; `kind` is Metaflow's name of its type."""
+
+    name: str
+    input: str
+    kind: str
+    default: str | None
+    required: bool
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The whole flow, and what the command line says of its surroundings. `steps` are in topological order."""
+
+    name: str
+    file: str
+    place: Place
+    help: str
+    start: str
+    end: str
+    steps: Mapping[str, Step]
+    parameters: tuple[Parameter, ...] = ()
+    configs: tuple[str, ...] = ()
+    decorators: tuple[Decorator, ...] = ()
+    mutators: tuple[str, ...] = ()
+    environment_type: str = "local"
+    datastore_type: str = "s3"
+    datastore_root: str = ""
+    metadata_type: str = "service"
+    event_logger_type: str = "nullSidecarLogger"
+    monitor_type: str = "nullSidecarMonitor"
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the spec is made for: the pipeline's name, the pods' config and secret, and how wide a foreach may run."""
+
+    pipeline: str
+    max_workers: int
+    steps_config: str | None = None
+    steps_secret: str | None = None
+    namespace: str | None = None

@@ -1,0 +1,112 @@
+"""A step's @kubernetes attributes as the two parts of an executor: its container, and its pod's other fields."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .ir import Step, Target
+
+CONFIG_MOUNT = "/var/run/tributary/config"
+SECRET_MOUNT = "/var/run/tributary/secret"
+
+# What a pod tells the step about itself. The runner and its decorator read these names.
+FIELD_PATHS: tuple[tuple[str, str], ...] = (
+    ("TRIBUTARY_RUN", "metadata.labels['pipeline/runid']"),
+    ("TRIBUTARY_NODE", "metadata.annotations['workflows.argoproj.io/node-name']"),
+    ("TRIBUTARY_POD", "metadata.name"),
+    ("TRIBUTARY_NAMESPACE", "metadata.namespace"),
+)
+
+Document = dict[str, Any]
+
+
+def container(step: Step) -> Document:
+    """Image and resources, as PipelineContainerSpec has them."""
+    asked = _kubernetes(step)
+    cpu, memory = _number(asked["cpu"]), f"{_number(asked['memory'])}M"
+    resources: Document = {"resourceCpuRequest": cpu, "resourceMemoryRequest": memory}
+    if str(asked.get("qos") or "").lower() == "guaranteed":
+        resources |= {"resourceCpuLimit": cpu, "resourceMemoryLimit": memory}
+    if accelerators := _accelerators(asked):
+        ((kind, count),) = accelerators.items()
+        resources["accelerator"] = {"resourceType": kind, "resourceCount": count}
+    return {"image": asked["image"], "resources": resources}
+
+
+def accelerators(step: Step) -> Mapping[str, str]:
+    """Everything but cpu and memory that the step asks a node for. Kubeflow Pipelines has room for one."""
+    decorator = step.decorator("kubernetes")
+    return _accelerators(decorator.attributes) if decorator else {}
+
+
+def platform(step: Step, target: Target) -> Document:
+    """The pod's fields, as KubernetesExecutorConfig has them."""
+    asked = _kubernetes(step)
+    fields: Document = {"fieldPathAsEnv": [{"name": name, "fieldPath": path} for name, path in FIELD_PATHS]}
+    if target.steps_config:
+        fields["configMapAsVolume"] = [{"configMapName": target.steps_config, "mountPath": CONFIG_MOUNT}]
+    if target.steps_secret:
+        fields["secretAsVolume"] = [{"secretName": target.steps_secret, "mountPath": SECRET_MOUNT}]
+    if policy := asked.get("image_pull_policy"):
+        fields["imagePullPolicy"] = policy
+    if secrets := asked.get("image_pull_secrets"):
+        fields["imagePullSecret"] = [{"secretName": secret} for secret in secrets]
+    if selector := asked.get("node_selector"):
+        fields["nodeSelector"] = {"labels": {key: str(value) for key, value in selector.items()}}
+    if tolerations := asked.get("tolerations"):
+        fields["tolerations"] = [_toleration(each) for each in tolerations]
+    if metadata := {key: _texts(asked[key]) for key in ("annotations", "labels") if asked.get(key)}:
+        fields["podMetadata"] = metadata
+    if claims := asked.get("persistent_volume_claims"):
+        fields["pvcMount"] = [{"constant": claim, "mountPath": path} for claim, path in claims.items()]
+    if mounts := _memory_mounts(asked):
+        fields["emptyDirMounts"] = mounts
+    return fields
+
+
+def temporary_folder(attributes: Mapping[str, Any]) -> str | None:
+    """Where METAFLOW_TEMPDIR must point for these @kubernetes attributes, or None."""
+    return str(attributes["tmpfs_path"]) if _tmpfs(attributes) and attributes.get("tmpfs_tempdir") else None
+
+
+def _kubernetes(step: Step) -> Mapping[str, Any]:
+    decorator = step.decorator("kubernetes")
+    assert decorator is not None, f"{step.place}: @kubernetes is attached to every step before reading"
+    return decorator.attributes
+
+
+def _accelerators(asked: Mapping[str, Any]) -> dict[str, str]:
+    found = {str(kind): str(count) for kind, count in (asked.get("extended_resources") or {}).items()}
+    if asked.get("gpu") is not None:
+        found[f"{str(asked['gpu_vendor']).lower()}.com/gpu"] = _number(asked["gpu"])
+    return found
+
+
+def _memory_mounts(asked: Mapping[str, Any]) -> list[Document]:
+    mounts = []
+    if _tmpfs(asked):
+        size = f"{_number(asked['tmpfs_size'])}Mi"
+        mounts.append({"volumeName": "tmpfs", "mountPath": asked["tmpfs_path"], "medium": "Memory", "sizeLimit": size})
+    if asked.get("shared_memory"):
+        size = f"{_number(asked['shared_memory'])}Mi"
+        mounts.append({"volumeName": "shared-memory", "mountPath": "/dev/shm", "medium": "Memory", "sizeLimit": size})
+    return mounts
+
+
+def _tmpfs(asked: Mapping[str, Any]) -> bool:
+    return bool(asked.get("use_tmpfs") or asked.get("tmpfs_size"))
+
+
+def _toleration(asked: Mapping[str, Any]) -> Document:
+    fields = {key: asked[key] for key in ("key", "operator", "value", "effect") if asked.get(key) is not None}
+    seconds = asked.get("toleration_seconds", asked.get("tolerationSeconds"))
+    return fields if seconds is None else {**fields, "tolerationSeconds": int(seconds)}
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {str(key): "" if value is None else str(value) for key, value in values.items()}
+
+
+def _number(value: Any) -> str:
+    """A number without a needless fraction: Metaflow gives '4096', '4096.0' or 4096."""
+    number = float(value)
+    return str(int(number)) if number.is_integer() else str(number)

@@ -1,0 +1,107 @@
+"""Metaflow's objects to the compiler's own: the last place that knows what a FlowSpec is."""
+
+import json
+import os
+from typing import Any
+
+from .. import compat, names
+from . import ir, pods
+
+
+def read(state: compat.State) -> ir.Flow:
+    """The flow that this command line speaks of. Evaluates deploy-time defaults; touches no server."""
+    graph = state.graph
+    foreaches = {node.name for node in graph if node.type == "foreach"}
+    file, line = compat.flow_place(state)
+    return ir.Flow(
+        name=state.flow.name,
+        file=compat.flow_file(),
+        place=_place(file, line),
+        help=(graph.doc or "").strip(),
+        start=graph.start_step,
+        end=graph.end_step,
+        steps={name: _step(graph[name], foreaches) for name in graph.sorted_nodes},
+        parameters=_parameters(state),
+        configs=compat.configs(state),
+        decorators=tuple(ir.Decorator(name, {}) for name in compat.flow_decorators(state)),
+        mutators=compat.flow_mutators(state),
+        environment_type=state.environment.TYPE,
+        datastore_type=state.flow_datastore.TYPE,
+        datastore_root=str(state.flow_datastore.datastore_root),
+        metadata_type=state.metadata.TYPE,
+        event_logger_type=state.event_logger.TYPE,
+        monitor_type=state.monitor.TYPE,
+        options=compat.top_level_options(state),
+    )
+
+
+def encode(value: Any) -> str:
+    """A parameter's value as a pipeline input: JSON, in which neither Argo nor the kubelet finds a thing to replace."""
+    return json.dumps(value, sort_keys=True).replace("{{", "{\\u007b").replace("$(", "$\\u0028")
+
+
+def _parameters(state: compat.State) -> tuple[ir.Parameter, ...]:
+    found = list(compat.parameters(state))
+    inputs = names.input_names(each.name for each in found)
+    read = []
+    for each in found:
+        default = compat.parameter_default(each) if compat.parameter_kind(each) in ir.PARAMETER_KINDS else None
+        read.append(
+            ir.Parameter(
+                name=each.name,
+                input=inputs[each.name],
+                kind=compat.parameter_kind(each),
+                default=None if default is None else encode(default),
+                required=bool(each.kwargs.get("required")) and default is None,
+                help=each.kwargs.get("help") or "",
+            )
+        )
+    return tuple(read)
+
+
+def _step(node: Any, foreaches: set[str]) -> ir.Step:
+    user_retries, fallbacks = compat.retries(node)
+    retry = next((each for each in node.decorators if each.name == "retry"), None)
+    return ir.Step(
+        name=node.name,
+        kind=node.type,
+        place=_place(node.source_file, node.func_lineno),
+        next=tuple(node.out_funcs),
+        previous=tuple(node.in_funcs),
+        split_parents=tuple(node.split_parents),
+        join=node.matching_join,
+        foreaches=_foreaches(node, foreaches),
+        parallel=node.parallel_foreach,
+        decorators=tuple(
+            ir.Decorator(each.name, dict(each.attributes), compat.changed(each)) for each in node.decorators
+        ),
+        wrappers=compat.wrappers(node),
+        retries=user_retries,
+        fallbacks=fallbacks,
+        minutes_between_retries=int(retry.attributes["minutes_between_retries"]) if retry else 0,
+        timeout_seconds=compat.timeout_seconds(node),
+        environment=_environment(node),
+        decospecs=compat.decospecs(node),
+    )
+
+
+def _foreaches(node: Any, foreaches: set[str]) -> tuple[str, ...]:
+    """The foreach steps around a step. Metaflow counts a join among its split's children; its task stands outside."""
+    around = node.split_parents[:-1] if node.type == "join" else node.split_parents
+    return tuple(parent for parent in around if parent in foreaches)
+
+
+def _environment(node: Any) -> dict[str, str]:
+    variables: dict[str, str] = {}
+    for decorator in node.decorators:
+        match decorator.name:
+            case "environment":
+                variables |= {name: str(value) for name, value in decorator.attributes["vars"].items()}
+            case "kubernetes" if folder := pods.temporary_folder(decorator.attributes):
+                variables["METAFLOW_TEMPDIR"] = folder
+    return variables
+
+
+def _place(file: str, line: int) -> ir.Place:
+    near = os.path.relpath(file)
+    return ir.Place(file if near.startswith("..") else near, line)

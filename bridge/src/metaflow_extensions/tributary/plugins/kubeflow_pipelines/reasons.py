@@ -1,0 +1,146 @@
+"""How the steps of a run stand, and why one failed, out of the Argo workflow that Kubeflow Pipelines keeps for it."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from .server import Run
+
+State = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "SKIPPED"]
+
+_STATES: Mapping[str, State] = {
+    "Pending": "PENDING",
+    "Running": "RUNNING",
+    "Succeeded": "SUCCEEDED",
+    "Failed": "FAILED",
+    "Error": "FAILED",
+    "Skipped": "SKIPPED",
+    "Omitted": "SKIPPED",
+}
+
+# Argo's names for the parts of a task that are no task of ours.
+_ITERATION = re.compile(r"iteration-iterations\((\d+):.*\)")
+_ATTEMPT = re.compile(r"\((\d+)\)$")
+_INNER = ("iteration-item", "iteration-driver", "iteration-item-driver")
+
+# What Argo and Kubernetes say, and what it means.
+_WORDS = (
+    (re.compile(r"pod deleted"), "its pod was deleted while it ran"),
+    (re.compile(r"OOMKilled"), "it was killed because it used more memory than it may (OOMKilled)"),
+    (re.compile(r"Evicted|evicted"), "its pod was evicted from its node"),
+    (re.compile(r"(ErrImagePull|ImagePullBackOff|InvalidImageName)"), "its image cannot be pulled"),
+    (re.compile(r"exit code (\d+)"), r"its process ended with exit code \1"),
+    (re.compile(r"DeadlineExceeded|deadline"), "its time was up"),
+)
+
+
+@dataclass(frozen=True)
+class StepState:
+    """One task of a step: its indexes in the foreaches around it, its state, and in words what is wrong with it."""
+
+    step: str
+    indexes: tuple[int, ...]
+    state: State
+    error: str | None
+
+    def __str__(self) -> str:
+        return f"{self.step}{''.join(f'[{index}]' for index in self.indexes)}"
+
+
+def step_states(run: Run, workflow: Mapping[str, Any] | None, steps: Mapping[str, str]) -> list[StepState]:
+    """The tasks of the run that have begun, in the order of their beginning. `steps` gives the step of a task's name.
+
+    Without the workflow only names and states are known.
+    """
+    if workflow is None:
+        return [StepState(steps[task.name], (), _of_api(task.state), None) for task in run.tasks if task.name in steps]
+    prefix = len(workflow["metadata"]["name"]) + 1
+    nodes = ((workflow.get("status") or {}).get("nodes") or {}).values()
+    found: dict[tuple[str, tuple[int, ...]], StepState] = {}
+    retries = {node["name"]: node for node in nodes if node.get("type") == "Retry"}
+    for node in sorted((node for node in nodes if node.get("type") == "Pod"), key=_began):
+        place = _place(node["name"][prefix:], steps)
+        if place is None:
+            continue
+        seen = _state_of(node, place, retries.get(_ATTEMPT.sub("", node["name"])))
+        before = found.get(place)
+        if before is None or not _is_driver(node) or seen.state == "FAILED":
+            found[place] = seen if before is None or seen.error else replace(seen, error=None)
+    return list(found.values())
+
+
+def run_error(run: Run, workflow: Mapping[str, Any] | None, states: Iterable[StepState]) -> str | None:
+    """Why the run failed, in one line; None when it did not."""
+    if run.state not in ("FAILED", "CANCELED"):
+        return None
+    if run.state == "CANCELED":
+        return "it was terminated"
+    failed = [
+        f"step {state} failed: {state.error or 'no reason is known'}" for state in states if state.state == "FAILED"
+    ]
+    if failed:
+        return "; ".join(failed)
+    return run.error or ((workflow or {}).get("status") or {}).get("message") or "no reason is known"
+
+
+def in_words(message: str) -> str:
+    """Argo's message as a sentence's end, with the message itself where it says more."""
+    for pattern, words in _WORDS:
+        if match := pattern.search(message):
+            said = match.expand(words)
+            return said if len(message) <= len(match.group()) + 20 else f"{said} ({_line(message)})"
+    return _line(message)
+
+
+def _state_of(
+    node: Mapping[str, Any], place: tuple[str, tuple[int, ...]], retry: Mapping[str, Any] | None
+) -> StepState:
+    state = _STATES.get(node.get("phase") or "Pending", "PENDING")
+    message = node.get("message") or ""
+    error = in_words(message) if message and state in ("FAILED", "PENDING") else None
+    if _is_driver(node):
+        if state != "FAILED":
+            return StepState(*place, "PENDING", None)
+        return StepState(
+            *place, "FAILED", f"Kubeflow Pipelines could not prepare its pod: {error or 'no reason is known'}"
+        )
+    if state == "FAILED" and retry is not None and _STATES.get(retry.get("phase") or "") == "RUNNING":
+        return StepState(*place, "RUNNING", f"an attempt failed and is tried again: {error or 'no reason is known'}")
+    return StepState(*place, state, error)
+
+
+def _place(path: str, steps: Mapping[str, str]) -> tuple[str, tuple[int, ...]] | None:
+    """Step and indexes of a node by its path in the workflow, or None when it belongs to no step."""
+    task, indexes = None, []
+    for part in path.split("."):
+        if match := _ITERATION.fullmatch(part):
+            indexes.append(int(match.group(1)))
+        elif part.removesuffix("-driver") in steps:
+            task = steps[part.removesuffix("-driver")]
+    if path.rsplit(".", 1)[-1] == "iteration-driver":
+        return None
+    return (task, tuple(indexes)) if task else None
+
+
+def _is_driver(node: Mapping[str, Any]) -> bool:
+    return str(node.get("templateName", "")).endswith("-driver")
+
+
+def _began(node: Mapping[str, Any]) -> str:
+    return str(node.get("startedAt") or "9999")
+
+
+def _of_api(state: str) -> State:
+    match state:
+        case "SUCCEEDED" | "FAILED" | "SKIPPED" | "RUNNING":
+            return state
+        case "ERROR":
+            return "FAILED"
+        case _:
+            return "PENDING"
+
+
+def _line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else f"{line[:297]}..."

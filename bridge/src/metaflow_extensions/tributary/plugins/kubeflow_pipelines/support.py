@@ -1,0 +1,153 @@
+"""What of Metaflow reaches Kubeflow Pipelines, and what is refused and why.
+
+Data, from which checks, tests and the README are made.
+
+The world is closed: a decorator or attribute that stands in no table here is refused by name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Support:
+    """`translated`: the spec or the runner carries it. `in the pod`: Metaflow's own code does it there.
+
+    `refused`: not on Kubeflow Pipelines. `note` says how, or why not; of a refusal, `instead` says what to do.
+    """
+
+    how: Literal["translated", "in the pod", "refused"]
+    note: str
+    instead: str = ""
+
+
+def _refused(why: str, instead: str = "Remove it, or run the flow without Kubeflow Pipelines") -> Support:
+    return Support("refused", why, instead)
+
+
+_OTHER_SCHEDULER = _refused("it belongs to another scheduler")
+_NO_PACKAGES = _refused("no packages are installed in pods", "Put the packages into an image: @kubernetes(image=...)")
+_NO_GANG = _refused("a gang of pods that start together is not translated")
+_NO_CONTROLLER = _refused("nothing in the cluster watches for it", "Remove it, and start runs with trigger")
+_NO_TEST_HELP = _refused("it is Metaflow's own test help")
+
+STEP_DECORATORS: Mapping[str, Support] = {
+    "catch": Support("translated", "the fallback runs in the pod of the last attempt"),
+    "timeout": Support("in the pod", "each attempt is stopped when its time is up"),
+    "environment": Support("translated", "the runner sets the variables"),
+    "secrets": _refused(
+        "its backends are not configured in pods", "Use keys of the steps' Secret as environment variables"
+    ),
+    "parallel": _NO_GANG,
+    "retry": Support("translated", "the task's retry policy"),
+    "resources": Support("translated", "merged into @kubernetes"),
+    "batch": _refused("it runs on AWS Batch", "Use @kubernetes or @resources"),
+    "kubernetes": Support("translated", "image, resources and the pod's fields, see its attributes"),
+    "argo_workflows_internal": _OTHER_SCHEDULER,
+    "step_functions_internal": _OTHER_SCHEDULER,
+    "airflow_internal": _OTHER_SCHEDULER,
+    "unbounded_test_foreach_internal": _NO_TEST_HELP,
+    "card": Support("in the pod", "the card is made and stored as on a laptop"),
+    "pytorch_parallel": _NO_GANG,
+    "pypi": _NO_PACKAGES,
+    "conda": _NO_PACKAGES,
+    "kubeflow_pipelines_internal": Support("in the pod", "writes into a task's metadata where it ran"),
+}
+
+FLOW_DECORATORS: Mapping[str, Support] = {
+    "schedule": _refused("schedules are not translated", "Remove it, and start runs with trigger"),
+    "project": _refused(
+        "branches and production tokens are not translated", "Remove it, and name deployments with --name"
+    ),
+    "trigger": _NO_CONTROLLER,
+    "trigger_on_finish": _NO_CONTROLLER,
+    "pypi_base": _NO_PACKAGES,
+    "conda_base": _NO_PACKAGES,
+    "exit_hook": _NO_CONTROLLER,
+    "airflow_external_task_sensor": _OTHER_SCHEDULER,
+    "airflow_s3_key_sensor": _OTHER_SCHEDULER,
+}
+
+_IN_PODS = Support("in the pod", "Metaflow reads it there")
+
+ATTRIBUTES: Mapping[str, Mapping[str, Support]] = {
+    "retry": {
+        "times": Support("translated", "retryPolicy.maxRetryCount"),
+        "minutes_between_retries": Support("translated", "retryPolicy.backoffDuration"),
+    },
+    "catch": {"var": _IN_PODS, "print_exception": _IN_PODS},
+    "timeout": {"seconds": _IN_PODS, "minutes": _IN_PODS, "hours": _IN_PODS},
+    "environment": {"vars": Support("translated", "the deployment record")},
+    "card": {
+        "type": _IN_PODS,
+        "options": _IN_PODS,
+        "scope": _IN_PODS,
+        "rank": _IN_PODS,
+        "timeout": _IN_PODS,
+        "id": _IN_PODS,
+        "save_errors": _IN_PODS,
+        "customize": _IN_PODS,
+        "refresh_interval": _IN_PODS,
+    },
+    "resources": {
+        "cpu": Support("translated", "the larger of this and @kubernetes"),
+        "memory": Support("translated", "the larger of this and @kubernetes"),
+        "gpu": Support("translated", "container.resources.accelerator"),
+        "disk": _refused(
+            "Kubeflow Pipelines cannot ask for ephemeral storage",
+            "Mount a volume: @kubernetes(persistent_volume_claims=...)",
+        ),
+        "shared_memory": Support("translated", "an emptyDir in memory at /dev/shm"),
+    },
+    "kubernetes": {
+        "cpu": Support("translated", "container.resources.resourceCpuRequest"),
+        "memory": Support("translated", "container.resources.resourceMemoryRequest"),
+        "disk": _refused(
+            "Kubeflow Pipelines cannot ask for ephemeral storage",
+            "Mount a volume: @kubernetes(persistent_volume_claims=...)",
+        ),
+        "image": Support("translated", "container.image"),
+        "image_pull_policy": Support("translated", "imagePullPolicy"),
+        "image_pull_secrets": Support("translated", "imagePullSecret"),
+        "service_account": _refused("Kubeflow Pipelines has one service account for a whole run", "Remove it"),
+        "secrets": _refused(
+            "only the steps' shared Secret is mounted",
+            "Add the keys to the Secret named by METAFLOW_KUBEFLOW_PIPELINES_STEPS_SECRET",
+        ),
+        "node_selector": Support("translated", "nodeSelector.labels"),
+        "namespace": _refused(
+            "all pods of a run live in its namespace", "Remove it, or name the namespace of Kubeflow Pipelines"
+        ),
+        "gpu": Support("translated", "container.resources.accelerator.resourceCount"),
+        "gpu_vendor": Support("translated", "container.resources.accelerator.resourceType"),
+        "tolerations": Support("translated", "tolerations"),
+        "labels": Support("translated", "podMetadata.labels"),
+        "annotations": Support("translated", "podMetadata.annotations"),
+        "use_tmpfs": Support("translated", "emptyDirMounts"),
+        "tmpfs_tempdir": Support("translated", "METAFLOW_TEMPDIR in the deployment record"),
+        "tmpfs_size": Support("translated", "emptyDirMounts.sizeLimit"),
+        "tmpfs_path": Support("translated", "emptyDirMounts.mountPath"),
+        "persistent_volume_claims": Support("translated", "pvcMount"),
+        "shared_memory": Support("translated", "an emptyDir in memory at /dev/shm"),
+        "port": _refused("Kubeflow Pipelines cannot open a port of a step", "Remove it"),
+        "compute_pool": Support("translated", "Metaflow makes a node selector of it"),
+        "executable": _refused("the interpreter is the image's python3", "Choose an image with that interpreter"),
+        "hostname_resolution_timeout": _refused("only @parallel reads it, and that is not translated", "Remove it"),
+        "qos": Support("translated", "with Guaranteed, limits equal to the requests"),
+        "extended_resources": Support("translated", "container.resources.accelerator, for one resource and no gpu"),
+        "security_context": _refused("not every version of Kubeflow Pipelines has it", "Put the user into the image"),
+    },
+}
+
+# The shapes of a graph, by Metaflow's name of the step that makes them.
+SWITCH = _refused("a switch (self.next with a condition) is not translated", "Decide inside one step")
+RECURSION = _refused("a step that may follow itself is not translated", "Loop inside the step")
+CONFIG = _refused("Config values do not reach pods", "Use a Parameter")
+INCLUDE_FILE = _refused("IncludeFile is not translated", "Read the file in a step, or put its text into a Parameter")
+PARAMETER_TYPE = _refused("only str, int, float, bool and JSON are translated", "Use type=JSONType")
+MUTATOR = _refused("flow mutators are not translated", "Write the decorators into the flow")
+WRAPPER = _refused("step decorators written by users are not translated", "Call the code inside the step")
+ENVIRONMENT = _refused("no packages are installed in pods", "Use --environment local and an image with the packages")
+
+IMAGE_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
