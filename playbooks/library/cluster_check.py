@@ -1,0 +1,190 @@
+"""Ansible module: find what stands in the way in a cluster before anything is done there. Changes nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+if TYPE_CHECKING:
+    from playbooks.module_utils.documented import arguments
+    from playbooks.module_utils.kube_api import ONCE, KubeApi, Refusal, connect
+else:
+    from ansible.module_utils.documented import arguments
+    from ansible.module_utils.kube_api import ONCE, Refusal, connect
+
+DOCUMENTATION = """
+module: cluster_check
+short_description: Check a cluster before something is installed there
+description:
+  - Looks at the version, the rights, the storage classes and Kubeflow Pipelines. Gives all problems as sentences.
+  - Does not fail by itself. A cluster that cannot be reached is the one problem it then gives.
+options:
+  kubeconfig: {description: The kubeconfig file., type: path, required: true}
+  context: {description: The context in it. No other is ever used., type: str, required: true}
+  minimum_kubernetes: {description: The oldest Kubernetes that will do., type: str, required: true}
+  rights:
+    description: What will be done. Each is asked of the API server.
+    type: list
+    elements: dict
+    default: []
+    options:
+      namespace: {description: Where. Empty for the cluster., type: str, default: ""}
+      api_version: {description: Group and version., type: str, required: true}
+      kind: {description: The kind., type: str, required: true}
+      verbs: {description: What., type: list, elements: str, default: [get, create, patch, delete]}
+  storage_classes:
+    description: Those that volumes ask for. Empty text is the default one.
+    type: list
+    elements: str
+    default: []
+  kubeflow_namespace: {description: Where Kubeflow Pipelines is. Empty to leave that out., type: str, default: ""}
+  kubeflow_service: {description: The Service of its API., type: str, default: ml-pipeline}
+  kubeflow_port: {description: The port of that Service., type: int, default: 8888}
+  service_account:
+    description: The ServiceAccount that runs the steps there. Empty to leave that out.
+    type: str
+    default: ""
+"""
+
+RETURN = """
+problems: {description: What is wrong in sentences., type: list, returned: always}
+kubernetes: {description: The version of Kubernetes., type: str, returned: always}
+kubeflow: {description: What Kubeflow Pipelines says of itself., type: dict, returned: always}
+"""
+
+ARGUMENTS = arguments(DOCUMENTATION)
+
+HEALTH = "/apis/v2beta1/healthz"
+# Every release of Kubeflow Pipelines that has the v2 API answers with one of these.
+TELLING = ("multi_user", "tag_name", "commit_sha")
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+
+
+def version_problems(version: str, minimum: str) -> list[str]:
+    """The cluster is too old, or nothing."""
+    if _numbers(version) < _numbers(minimum):
+        return [f"Kubernetes {version}: too old. Upgrade the cluster to {minimum} or later."]
+    return []
+
+
+def rights_problems(api: KubeApi, rights: list[dict[str, Any]]) -> list[str]:
+    """For each namespace what may not be done there, in one sentence."""
+    denied: dict[str, list[str]] = {}
+    problems = []
+    everything: dict[str, bool] = {}
+    for right in rights:
+        namespace = right["namespace"]
+        if namespace not in everything:
+            everything[namespace] = api.allowed("*", "*", "*", namespace)
+        if everything[namespace]:
+            continue
+        try:
+            kind = api.kind(right["api_version"], right["kind"])
+        except Refusal as refusal:
+            problems.append(str(refusal))
+            continue
+        verbs = [verb for verb in right["verbs"] if not api.allowed(verb, kind.group, kind.plural, namespace)]
+        if verbs:
+            denied.setdefault(namespace, []).append(f"{'/'.join(verbs)} {kind.plural}")
+    for namespace, what in denied.items():
+        where = f"Namespace {namespace!r}" if namespace else api.where
+        problems.append(f"{where}: you may not {', '.join(what)}. Have these rights given to you there.")
+    return problems
+
+
+def storage_problems(api: KubeApi, wanted: list[str]) -> list[str]:
+    """Storage classes that volumes ask for and the cluster has not."""
+    if not wanted:
+        return []
+    classes = api.find("storage.k8s.io/v1", "StorageClass", None)
+    names = {each["metadata"]["name"] for each in classes}
+    problems = [
+        f"Storage class {name!r}: this cluster has none of that name. Name another in the values."
+        for name in wanted
+        if name and name not in names
+    ]
+    default = any((each["metadata"].get("annotations") or {}).get(DEFAULT_CLASS) == "true" for each in classes)
+    if "" in wanted and not default:
+        problems.append(
+            "Storage: this cluster has no default StorageClass. Mark one as default, or name one in the values."
+        )
+    return problems
+
+
+def kubeflow(api: KubeApi, namespace: str, service: str, port: int) -> tuple[list[str], dict[str, Any]]:
+    """What is wrong with Kubeflow Pipelines in a namespace, and what it says of itself. Asks through the API server."""
+    where = f"Namespace {namespace!r}"
+    if api.get("v1", "Service", namespace, service) is None:
+        return [
+            f"{where}: has no Service {service!r}. "
+            "Install Kubeflow Pipelines there, or set tributary_kubeflow_namespace."
+        ], {}
+    path = f"/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy{HEALTH}"
+    answer = api.ask("GET", path, retries=ONCE)
+    told = answer.json()
+    if answer.status == 200 and isinstance(told, dict) and any(key in told for key in TELLING):
+        return [], told
+    if isinstance(told, dict) and told.get("kind") == "Status" and answer.status in (403, 503):
+        said = str(told.get("message", "")).rstrip(".")
+        return [f"{where}: Service {service!r} cannot be asked ({said}). Wait until its pods are ready."], {}
+    return [
+        f"{where}: Service {service!r} is not Kubeflow Pipelines, {HEALTH} answered {answer.status}. "
+        "Set tributary_kubeflow_namespace."
+    ], {}
+
+
+def service_account_problems(api: KubeApi, namespace: str, name: str) -> list[str]:
+    """There is no such ServiceAccount, or nothing."""
+    if not name or api.get("v1", "ServiceAccount", namespace, name) is not None:
+        return []
+    return [
+        f"Namespace {namespace!r}: has no ServiceAccount {name!r}. "
+        "Set tributary_kubeflow_service_account to the one that runs the steps."
+    ]
+
+
+def check(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of the module."""
+    try:
+        api = connect(params["kubeconfig"], params["context"])
+        version = api.version()
+    except Refusal as refusal:
+        return {"problems": [str(refusal)], "kubernetes": "", "kubeflow": {}}
+    told: dict[str, Any] = {}
+
+    def kubeflow_problems() -> list[str]:
+        if not (namespace := params["kubeflow_namespace"]):
+            return []
+        problems, answer = kubeflow(api, namespace, params["kubeflow_service"], params["kubeflow_port"])
+        told.update(answer)
+        # Where there is no Kubeflow Pipelines, its missing ServiceAccount is no second problem.
+        return problems or service_account_problems(api, namespace, params["service_account"])
+
+    problems = version_problems(version, params["minimum_kubernetes"])
+    checks: list[Callable[[], list[str]]] = [
+        lambda: rights_problems(api, params["rights"]),
+        lambda: storage_problems(api, params["storage_classes"]),
+        kubeflow_problems,
+    ]
+    for find in checks:
+        try:
+            problems += find()
+        except Refusal as refusal:
+            problems.append(str(refusal))
+    return {"problems": problems, "kubernetes": version, "kubeflow": told}
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+
+
+def main() -> None:
+    module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
+    module.exit_json(changed=False, **check(module.params))
+
+
+if __name__ == "__main__":
+    main()
