@@ -74,6 +74,11 @@ def build(programs: Sequence[GoProgram], *, cache: Path, say: Callable[[str], No
     return binaries
 
 
+def path_of(program: GoProgram, *, cache: Path) -> Path:
+    """Where a program lies, or will lie once it is built. Raises GoBuildError without a Go compiler."""
+    return binary_path(program, cache, _go_version())
+
+
 def binary_path(program: GoProgram, cache: Path, go_version: str) -> Path:
     """Where the program lies once it is built: the folder's name carries the hash of the recipe."""
     recipe = dataclasses.asdict(program)

@@ -1,0 +1,81 @@
+"""`python -m cluster up|kubeflow|forward|status|doctor|down`. Exit codes: 0 done, 1 the world failed, 2 refused."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from cluster import doctor, steps
+from cluster.errors import Failed, Refused
+from cluster.providers import provider_of
+from cluster.providers.provider import Health
+from cluster.settings import Settings
+from cluster.steps import Step
+from image_builder.errors import BuildFailed
+from image_builder.errors import Refused as ImageRefused
+from image_builder.golang import GoBuildError
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code."""
+    options = _parser().parse_args(words)
+    command: Callable[[Settings, argparse.Namespace], None] = options.run
+    try:
+        command(Settings.from_environ(), options)
+    except (Refused, ImageRefused) as reason:
+        print(reason, file=sys.stderr)
+        return 2
+    except (Failed, BuildFailed, GoBuildError) as reason:
+        print(reason, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cluster", description="The cluster that Tributary is tried on.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, run, text in (
+        ("up", _up, "make the cluster, or find it and leave it alone"),
+        ("doctor", _doctor, "say what hinders a start, and change nothing"),
+        ("down", _down, "take away what `up`, `kubeflow` and `forward` made"),
+    ):
+        sub = commands.add_parser(name, help=text, description=text.capitalize() + ".")
+        sub.set_defaults(run=run)
+        if run in (_up,):
+            sub.add_argument("--dry-run", action="store_true", help="only say what would be done")
+            which = sub.add_mutually_exclusive_group()
+            which.add_argument("--only", metavar="STEP", help="run this step alone, even when it is done")
+            which.add_argument(
+                "--from", dest="start", metavar="STEP", help="run this step even when done, and the rest"
+            )
+    return parser
+
+
+def _up(settings: Settings, options: argparse.Namespace) -> None:
+    provider = provider_of(settings)
+    if provider.health() is not Health.READY:
+        doctor.refuse_problems(settings, provider)
+    _run(provider.steps(), options)
+
+
+def _run(all_steps: Sequence[Step], options: argparse.Namespace) -> None:
+    chosen, forced = steps.select(all_steps, only=options.only, start=options.start)
+    if options.dry_run:
+        steps.show(chosen, _screen)
+    else:
+        steps.run(chosen, _screen, force_first=forced)
+
+
+def _doctor(settings: Settings, options: argparse.Namespace) -> None:
+    provider = provider_of(settings)
+    doctor.refuse_problems(settings, provider)
+    _screen(f"Nothing hinders a start of {settings.kube_context} by {provider.name}.")
+
+
+def _down(settings: Settings, options: argparse.Namespace) -> None:
+    provider_of(settings).down(_screen)
+
+
+def _screen(line: str) -> None:
+    print(line, flush=True)

@@ -1,0 +1,104 @@
+"""The Go programs that a cluster without a registry is made of, as data for image_builder.golang."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cluster import versions
+from image_builder.golang import GoProgram
+
+_KUBERNETES_PROGRAMS = (
+    "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubeadm", "kubectl",
+)  # fmt: skip
+_ARGO_SIGNALS = Path(__file__).parent / "argo" / "signal_linux.go"
+_PIPELINES_MODULE = "github.com/kubeflow/pipelines"
+
+
+def _kubernetes_ldflags(package: str) -> str:
+    major, minor, _ = versions.KUBERNETES.removeprefix("v").split(".")
+    return f"-X {package}.gitVersion={versions.KUBERNETES} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
+
+
+def kubernetes() -> list[GoProgram]:
+    """The control plane, kubelet, kube-proxy, kubeadm and kubectl.
+
+    The module's staging folders are modules of their own, and published as v0.MINOR.PATCH.
+    """
+    return [
+        GoProgram(
+            name, "k8s.io/kubernetes", versions.KUBERNETES, f"cmd/{name}",
+            ldflags=_kubernetes_ldflags("k8s.io/component-base/version"),
+            nested=versions.KUBERNETES.replace("v1.", "v0."),
+        )
+        for name in _KUBERNETES_PROGRAMS
+    ]  # fmt: skip
+
+
+def kubectl() -> GoProgram:
+    """kubectl alone, for a machine that has none."""
+    return next(program for program in kubernetes() if program.name == "kubectl")
+
+
+KIND = GoProgram("kind", "sigs.k8s.io/kind", versions.KIND)
+ETCD = GoProgram("etcd", "go.etcd.io/etcd/server/v3", versions.ETCD)
+COREDNS = GoProgram("coredns", "github.com/coredns/coredns", versions.COREDNS)
+LOCAL_PATH_PROVISIONER = GoProgram(
+    "local-path-provisioner", "github.com/rancher/local-path-provisioner", versions.LOCAL_PATH_PROVISIONER
+)
+
+
+def helm() -> GoProgram:
+    """Helm. Without the flags it believes that `helm template` is for Kubernetes 1.20."""
+    major, minor, _ = versions.KUBERNETES.removeprefix("v").split(".")
+    chartutil = "helm.sh/helm/v3/pkg/chartutil"
+    lint = "helm.sh/helm/v3/pkg/lint/rules"
+    return GoProgram(
+        "helm", "helm.sh/helm/v3", versions.HELM, "cmd/helm",
+        ldflags=" ".join([
+            f"-X helm.sh/helm/v3/internal/version.version={versions.HELM}",
+            *(f"-X {package}.k8sVersionMajor={major} -X {package}.k8sVersionMinor={minor}" for package in (chartutil, lint)),
+        ]),
+    )  # fmt: skip
+
+
+def argo() -> list[GoProgram]:
+    """Argo's controller and the executor. The zip lacks the executor's file for signals on Linux."""
+    return [
+        GoProgram(
+            name, "github.com/argoproj/argo-workflows/v3", versions.ARGO, f"cmd/{name}",
+            ldflags=f"-X github.com/argoproj/argo-workflows/v3.version={versions.ARGO}",
+            overlay=(("workflow/executor/osspecific/signal_linux.go", _ARGO_SIGNALS),),
+        )
+        for name in ("workflow-controller", "argoexec")
+    ]  # fmt: skip
+
+
+def protoc_gen_go() -> GoProgram:
+    """Turns proto descriptors into Go types."""
+    return GoProgram("protoc-gen-go", "google.golang.org/protobuf", versions.PROTOC_GEN_GO, "cmd/protoc-gen-go")
+
+
+def pipelines(api: Path, kubernetes_platform: Path) -> list[GoProgram]:
+    """The programs of Kubeflow Pipelines. The two folders stand in the place of its nested modules.
+
+    The API server links sqlite, hence cgo. The checksum database does not know the pseudo-version: go.sum of the
+    other modules still holds.
+    """
+    overlay = (("api", api), ("kubernetes_platform", kubernetes_platform))
+    go_env = (("GONOSUMDB", f"{_PIPELINES_MODULE},{_PIPELINES_MODULE}/*"),)
+    plain = {
+        "driver": "backend/src/v2/cmd/driver",
+        "launcher-v2": "backend/src/v2/cmd/launcher-v2",
+        "persistence-agent": "backend/src/agent/persistence",
+        "scheduled-workflow": "backend/src/crd/controller/scheduledworkflow",
+    }
+    return [
+        *(
+            GoProgram(name, _PIPELINES_MODULE, versions.KUBEFLOW_PIPELINES_MODULE, package, overlay=overlay, go_env=go_env)
+            for name, package in plain.items()
+        ),
+        GoProgram(
+            "kfp-apiserver", _PIPELINES_MODULE, versions.KUBEFLOW_PIPELINES_MODULE, "backend/src/apiserver",
+            tags="netgo osusergo sqlite_omit_load_extension", cgo=True, overlay=overlay, go_env=go_env,
+        ),
+    ]  # fmt: skip

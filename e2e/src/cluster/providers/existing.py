@@ -1,0 +1,74 @@
+"""A cluster of the user's: one named context is read, copied to a kubeconfig of ours, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster import command
+from cluster.errors import Failed
+from cluster.kubectl import Kubectl
+from cluster.providers.provider import Health
+from cluster.settings import Settings
+from cluster.steps import Say, Step
+
+
+@dataclass(frozen=True)
+class ExistingContext:
+    """The context that CONTEXT names, in the user's own kubeconfig."""
+
+    settings: Settings
+
+    name = "context"
+    from_packages = False
+
+    def problems(self) -> list[str]:
+        if shutil.which("kubectl") is None:
+            return ["kubectl: not on PATH. Install it."]
+        names = command.try_run(["kubectl", "config", "get-contexts", "--output=name"], environment=os.environ) or ""
+        if self.settings.context not in names.split():
+            known = ", ".join(names.split()) or "none at all"
+            return [
+                f"CONTEXT: {self.settings.context!r} is not in your kubeconfig, which knows {known}. Name one of them."
+            ]
+        return []
+
+    def health(self) -> Health:
+        return Health.READY if self._kubectl().answers() else Health.BROKEN
+
+    def steps(self) -> Sequence[Step]:
+        return [
+            Step("kubeconfig", lambda: False, self._copy_context),
+            Step("answers", lambda: self.health() is Health.READY, self._does_not_answer),
+        ]
+
+    def kubectl(self) -> Path:
+        return Path(shutil.which("kubectl") or "kubectl")
+
+    def processes(self) -> list[int]:
+        return []
+
+    def down(self, say: Say) -> None:
+        say(f"the cluster behind {self.settings.context} is yours and stays as it is")
+
+    def _copy_context(self, say: Say) -> None:
+        say(f"copying the context {self.settings.context}")
+        argv = ["kubectl", "config", "view", "--minify", "--flatten", "--raw", "--context", self.settings.context]
+        # Not through the log: it holds the user's credentials.
+        text = command.try_run(argv, environment=os.environ)
+        if text is None:
+            raise Failed(f"kubectl cannot read the context {self.settings.context!r}. Try `kubectl config view`.")
+        self.settings.state.mkdir(parents=True, exist_ok=True)
+        part = self.settings.kubeconfig.with_suffix(".part")
+        part.touch(mode=0o600)
+        part.write_text(text)
+        part.rename(self.settings.kubeconfig)
+
+    def _does_not_answer(self, say: Say) -> None:
+        raise Failed(f"The cluster behind {self.settings.context!r} does not answer. Try `kubectl version` with it.")
+
+    def _kubectl(self) -> Kubectl:
+        return Kubectl.of(self.settings, self.kubectl())

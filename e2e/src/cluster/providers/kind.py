@@ -1,0 +1,249 @@
+"""kind clusters, on Docker with published images or on podman with images made from packages."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cluster import command, debian, node_image, programs
+from cluster.errors import Failed
+from cluster.kubectl import Kubectl
+from cluster.providers.nodes import Nodes
+from cluster.providers.provider import Health
+from cluster.settings import Settings
+from cluster.steps import Say, Step
+from image_builder import golang
+
+# What the node's container shows on 127.0.0.1: the node port of each service, and the name of our port.
+NODE_PORTS = {"metadata_service": 30080, "object_store": 30900, "kubeflow_pipelines": 30888, "ui": 30083}
+_COMES_BACK_WITHIN = 90
+# Programs on this machine that podman, kind and the builds start, by the Debian package that brings each.
+_MACHINE = {
+    "podman": "/usr/bin/podman",
+    "netavark": "/usr/lib/podman/netavark",
+    "aardvark-dns": "/usr/lib/podman/aardvark-dns",
+    "catatonit": "/usr/bin/catatonit",
+    "runc": "/usr/sbin/runc",
+    "conmon": "/usr/bin/conmon",
+    "iptables": "/usr/sbin/iptables",
+    "mmdebstrap": "/usr/bin/mmdebstrap",
+    "gcc": "/usr/bin/gcc",
+    "libc6-dev": "/usr/include/stdio.h",
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind cluster of one node."""
+
+    settings: Settings
+    nodes: Nodes
+
+    @property
+    def name(self) -> str:
+        return f"kind-{self.nodes.engine}"
+
+    @property
+    def from_packages(self) -> bool:
+        return self.nodes.engine == "podman"
+
+    def problems(self) -> list[str]:
+        found = []
+        if not self.from_packages and command.try_run(["docker", "info"], environment=self.nodes.environment) is None:
+            found.append("docker: the engine does not answer. Start Docker, or set PROVIDER=kind-podman.")
+        if shutil.which("go") is None and not (self._on_path("kind") and self._on_path("kubectl")):
+            found.append("go: not on PATH, and it builds what this machine lacks. Install Go 1.25 or newer.")
+        return found
+
+    def health(self) -> Health:
+        if not self.nodes.exists():
+            return Health.ABSENT
+        if not self.nodes.processes():
+            return Health.STOPPED
+        return Health.READY if self._kubectl().answers() else Health.BROKEN
+
+    def steps(self) -> Sequence[Step]:
+        machine = Step("machine", self._machine_is_ready, self._prepare_machine)
+        tools = Step("programs", lambda: self._built(), self._build)
+        node = Step("node-image", self._node_image_is_there, self._make_node_image)
+        cluster = Step("cluster", lambda: self.health() is Health.READY, self._make_cluster)
+        answers = Step("answers", self._is_settled, self._settle)
+        return [machine, tools, node, cluster, answers] if self.from_packages else [tools, cluster, answers]
+
+    def kubectl(self) -> Path:
+        found = self._on_path("kubectl")
+        return found if found and not self.from_packages else self._tool("kubectl")
+
+    def processes(self) -> list[int]:
+        """The processes that hold the cluster, for drills that kill them."""
+        return self.nodes.processes()
+
+    def down(self, say: Say) -> None:
+        if self.from_packages and shutil.which("podman", path=self.nodes.environment["PATH"]) is None:
+            return
+        if self.nodes.exists():
+            say(f"removing the kind cluster {self.settings.cluster}")
+        self.nodes.remove()
+
+    # The machine and the programs.
+
+    def _machine_is_ready(self) -> bool:
+        return all(Path(path).exists() for path in _MACHINE.values()) and Path("/lib/modules").is_dir()
+
+    def _prepare_machine(self, say: Say) -> None:
+        debian.install(_MACHINE, log=self.settings.logs / "machine.log", say=say)
+        # kind mounts it into the node, also where the kernel has no modules.
+        Path("/lib/modules").mkdir(exist_ok=True)
+
+    def _tool(self, name: str) -> Path:
+        wanted = programs.KIND if name == "kind" else programs.kubectl()
+        return golang.path_of(wanted, cache=self.settings.cache)
+
+    def _on_path(self, name: str) -> Path | None:
+        found = shutil.which(name)
+        return Path(found) if found else None
+
+    def _kind(self) -> Path:
+        found = self._on_path("kind")
+        return found if found and not self.from_packages else self._tool("kind")
+
+    def _built(self) -> bool:
+        return self._kind().exists() and self.kubectl().exists()
+
+    def _build(self, say: Say) -> None:
+        wanted = [] if self._kind().exists() else [programs.KIND]
+        if self.from_packages:
+            wanted += programs.kubernetes()
+        elif not self.kubectl().exists():
+            wanted.append(programs.kubectl())
+        golang.build(wanted, cache=self.settings.cache, say=say)
+
+    def _node_image_is_there(self) -> bool:
+        return self.health() is Health.READY
+
+    def _make_node_image(self, say: Say) -> None:
+        """Its names are written down, so that the next step can be run by itself."""
+        image = node_image.build(self.settings.cache, self.settings.logs, say)
+        self.settings.state.mkdir(parents=True, exist_ok=True)
+        self._image_file.write_text(json.dumps({"reference": image.reference, "images": str(image.control_plane)}))
+
+    @property
+    def _image_file(self) -> Path:
+        return self.settings.state / "node-image.json"
+
+    def _node_image(self) -> dict[str, str]:
+        if not self._image_file.exists():
+            raise Failed("The node image is not made yet. Run the step node-image first.")
+        found: dict[str, str] = json.loads(self._image_file.read_text())
+        return found
+
+    # The cluster.
+
+    def _make_cluster(self, say: Say) -> None:
+        if self.nodes.exists():
+            if self._comes_back(say):
+                return
+            self._say_what_is_lost(say)
+            self.nodes.remove()
+        self._made.unlink(missing_ok=True)
+        config = self.settings.state / "kind.yaml"
+        config.parent.mkdir(parents=True, exist_ok=True)
+        config.write_text(yaml.safe_dump(self._config(), sort_keys=False))
+        image = ["--image", self._node_image()["reference"]] if self.from_packages else []
+        argv = [
+            str(self._kind()), "create", "cluster", "--name", self.settings.cluster, "--config", str(config),
+            "--kubeconfig", str(self.settings.kubeconfig), "--wait", "180s", *image,
+        ]  # fmt: skip
+        log = self.settings.logs / "kind.log"
+        say("kind makes the node and starts Kubernetes in it")
+        command.run(argv, log=log, environment=self.nodes.environment, timeout=900)
+        self._made.touch()
+
+    @property
+    def _made(self) -> Path:
+        """Written when the cluster was complete for the first time: one without it is half made and holds nothing."""
+        return self.settings.state / "made"
+
+    def _comes_back(self, say: Say) -> bool:
+        """Whether a cluster that was complete once, and stands still, can be had again with its data."""
+        if not self._made.exists():
+            return False
+        try:
+            self._export_kubeconfig()
+            if self.nodes.processes() and self._answers_within(20):
+                return True
+            say("the cluster stands still; starting its node again with the data it has")
+            self.nodes.start_again()
+            return self._answers_within(_COMES_BACK_WITHIN)
+        except command.CommandFailed as reason:
+            say(f"the node does not start: {reason}")
+            return False
+
+    def _say_what_is_lost(self, say: Say) -> None:
+        if self._made.exists():
+            say("the cluster does not come back: what its PostgreSQL and MinIO held is lost; a new one is made")
+        else:
+            say("a half-made cluster is removed; it held no data yet")
+
+    def _answers_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while not self._kubectl().answers(timeout=5):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(1)
+        return True
+
+    def _export_kubeconfig(self) -> None:
+        if not self.settings.kubeconfig.exists():
+            argv = [str(self._kind()), "export", "kubeconfig", "--name", self.settings.cluster]
+            argv += ["--kubeconfig", str(self.settings.kubeconfig)]
+            command.run(argv, log=self.settings.logs / "kind.log", environment=self.nodes.environment)
+
+    def _config(self) -> dict[str, Any]:
+        ports = self.settings.ports
+        mappings = [
+            {"containerPort": inside, "hostPort": getattr(ports, name), "listenAddress": "127.0.0.1"}
+            for name, inside in NODE_PORTS.items()
+        ]
+        networking: dict[str, Any] = {"apiServerAddress": "127.0.0.1", "apiServerPort": ports.kubernetes}
+        node: dict[str, Any] = {"role": "control-plane", "extraPortMappings": mappings}
+        if self.from_packages:
+            networking |= {"disableDefaultCNI": True, "kubeProxyMode": "iptables"}
+            # The control plane asks for half of two cores by itself; steps need them more.
+            patches = {"kind": "InitConfiguration", "patches": {"directory": node_image.PATCHES_IN_NODE}}
+            images = {"hostPath": self._node_image()["images"], "containerPath": node_image.IMAGES_IN_NODE}
+            node["extraMounts"] = [images | {"readOnly": True}]
+            node["kubeadmConfigPatches"] = [yaml.safe_dump(patches)]
+        return {
+            "kind": "Cluster",
+            "apiVersion": "kind.x-k8s.io/v1alpha4",
+            "networking": networking,
+            "nodes": [node],
+        }
+
+    # After the start.
+
+    def _kubectl(self) -> Kubectl:
+        return Kubectl.of(self.settings, self.kubectl())
+
+    def _is_settled(self) -> bool:
+        ready = self._kubectl().ask(
+            "get", "deployments", "--namespace=kube-system", "--output=jsonpath={.items[*].status.readyReplicas}"
+        )
+        return ready == "1" and self._kubectl().ask("get", "storageclass", "standard") is not None
+
+    def _settle(self, say: Say) -> None:
+        kubectl = self._kubectl()
+        if not self._answers_within(60):
+            raise Failed(f"The API server does not answer. Look at {self.settings.logs / 'kind.log'}.")
+        say("waiting for DNS and storage")
+        kubectl.run("scale", "deployment/coredns", "--namespace=kube-system", "--replicas=1")
+        for deployment, namespace in (("coredns", "kube-system"), ("local-path-provisioner", "local-path-storage")):
+            kubectl.run("rollout", "status", f"deployment/{deployment}", f"--namespace={namespace}", "--timeout=120s")

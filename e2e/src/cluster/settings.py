@@ -1,0 +1,145 @@
+"""What the environment says about the cluster, and what follows from it: paths, ports, names."""
+
+from __future__ import annotations
+
+import os
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.errors import Refused
+
+PROVIDERS = ("auto", "kind-podman", "kind-docker", "minikube")
+
+# The node's host name is the cluster's with this behind it, and a host name has 63 characters at most.
+_NODE_SUFFIX = "-control-plane"
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_HELM_NAME_LIMIT = 53
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The addresses on 127.0.0.1, counted from one base."""
+
+    base: int
+
+    @property
+    def metadata_service(self) -> int:
+        return self.base
+
+    @property
+    def object_store(self) -> int:
+        return self.base + 1
+
+    @property
+    def kubeflow_pipelines(self) -> int:
+        return self.base + 2
+
+    @property
+    def ui(self) -> int:
+        return self.base + 3
+
+    @property
+    def object_store_console(self) -> int:
+        return self.base + 4
+
+    @property
+    def kubernetes(self) -> int:
+        return self.base + 9
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The choices of one user for one cluster. `context` is empty unless an existing cluster is to be used."""
+
+    cluster: str
+    cache: Path
+    context: str
+    namespace: str
+    release: str
+    kubeflow_namespace: str
+    provider: str
+    registry: str
+    ports: Ports
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings. Raises Refused with every problem at once."""
+        given = os.environ if environ is None else environ
+
+        def word(name: str, default: str) -> str:
+            return given.get(name) or default
+
+        cluster, context = word("CLUSTER", "tributary"), word("CONTEXT", "")
+        names = {
+            "NAMESPACE": (word("NAMESPACE", "tributary"), 63),
+            "RELEASE": (word("RELEASE", "tributary"), _HELM_NAME_LIMIT),
+            "KUBEFLOW_NAMESPACE": (word("KUBEFLOW_NAMESPACE", "kubeflow"), 63),
+            "CLUSTER": (cluster, 63 - len(_NODE_SUFFIX)),
+        }
+        problems = [
+            f"{name}: {value!r} is no Kubernetes name of at most {limit} characters. "
+            "Use lower-case letters, digits and '-' inside."
+            for name, (value, limit) in names.items()
+            if not _LABEL.fullmatch(value) or len(value) > limit
+        ]
+        provider = word("PROVIDER", "auto")
+        if provider not in PROVIDERS:
+            problems.append(f"PROVIDER: {provider!r} is unknown. Use one of {', '.join(PROVIDERS)}.")
+        port = word("PORT", str(default_port(context or cluster)))
+        if not (port.isdecimal() and 1024 <= int(port) <= 65000):
+            problems.append(f"PORT: {port!r} is no port from 1024 to 65000. Ten ports from it on are used.")
+        if problems:
+            raise Refused("\n".join(problems))
+        home = Path(given.get("XDG_CACHE_HOME") or Path(given.get("HOME", "~")).expanduser() / ".cache")
+        return cls(
+            cluster=cluster,
+            cache=Path(word("CACHE", str(home / "tributary"))).expanduser().absolute(),
+            context=context,
+            namespace=names["NAMESPACE"][0],
+            release=names["RELEASE"][0],
+            kubeflow_namespace=names["KUBEFLOW_NAMESPACE"][0],
+            provider=provider,
+            registry=word("REGISTRY", ""),
+            ports=Ports(int(port)),
+        )
+
+    @property
+    def state(self) -> Path:
+        """All that is kept about this one cluster."""
+        name = self.cluster
+        if self.context:
+            slug = re.sub(r"[^a-z0-9]+", "-", self.context.lower()).strip("-")
+            name = f"context-{slug[:40]}-{zlib.crc32(self.context.encode()):08x}"
+        return self.cache / "clusters" / name
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The only kubeconfig that is ever written."""
+        return self.state / "kubeconfig"
+
+    @property
+    def kube_context(self) -> str:
+        """The one context that is ever touched."""
+        return self.context or (self.cluster if self.provider == "minikube" else f"kind-{self.cluster}")
+
+    @property
+    def client(self) -> Path:
+        """The laptop's Metaflow config, as the playbooks leave it."""
+        return self.state / "client"
+
+    @property
+    def images(self) -> Path:
+        """Helm values that name the images."""
+        return self.state / "images.yaml"
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+
+def default_port(name: str) -> int:
+    """The first of ten ports for the cluster of this name."""
+    return 20000 + zlib.crc32(name.encode()) % 500 * 10
