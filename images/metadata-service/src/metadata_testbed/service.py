@@ -1,0 +1,98 @@
+"""A running service: the program as a user starts it, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from metadata_testbed.waiting import eventually
+
+
+def free_port() -> int:
+    """A port of the loopback that is free now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """This process's environment without any settings of the service, and with those given."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MF_METADATA_")}
+    return {**kept, **settings}
+
+
+def run_command(command: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the service to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "metadata_service", command],
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+class Service:
+    """One process of the service. It logs into `log`."""
+
+    def __init__(self, log: Path, dsn: str, **settings: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = log
+        settings = {
+            "MF_METADATA_HOST": "127.0.0.1",
+            "MF_METADATA_PORT": str(self.port),
+            "MF_METADATA_DB_DSN": dsn,
+            **settings,
+        }
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "metadata_service", "serve"],
+                env=environment(**settings),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    def wait_until(self, path: str = "/readyz", status: int = 200, within: float = 30) -> None:
+        """Return when the path is answered with the status."""
+
+        def look() -> str | None:
+            if (code := self.process.poll()) is not None:
+                return f"the service ended with {code}: {self.log_text()}"
+            try:
+                got = httpx.get(self.url + path, timeout=30).status_code
+            except httpx.TransportError as error:
+                return f"{path}: {error}"
+            return None if got == status else f"{path}: {got} in place of {status}"
+
+        eventually(look, within=within)
+
+    def log_text(self) -> str:
+        return self._log.read_text()
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """The log, a line an object. Raises ValueError when a line is no JSON."""
+        return [json.loads(line) for line in self.log_text().splitlines()]
+
+    def resident_kib(self) -> int:
+        """The memory that the process holds now."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+
+    def ask_to_end(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def end(self) -> int:
+        """Ask it to end and wait; gives its exit code."""
+        self.ask_to_end()
+        return self.process.wait(60)

@@ -1,0 +1,79 @@
+"""One database server and one service for all tests that need them; tests keep apart by flows of their own."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from metadata_testbed.api import Api
+from metadata_testbed.postgres import PostgresServer
+from metadata_testbed.service import Service, run_command
+
+SHARED = "shared"
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    server = PostgresServer()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def new_database(postgres: PostgresServer) -> Callable[[], str]:
+    """Makes an empty database; gives its name."""
+
+    def make() -> str:
+        name = f"test{next(_numbers)}"
+        postgres.create_database(name)
+        return name
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shared_database(postgres: PostgresServer) -> str:
+    """A database with today's schema, for all tests that only make objects in it."""
+    dsn = postgres.create_database(SHARED)
+    done = run_command("migrate", MF_METADATA_DB_DSN=dsn)
+    assert done.returncode == 0, done.stderr
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def service(
+    postgres: PostgresServer, shared_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    running = Service(tmp_path_factory.mktemp("service") / "log", postgres.dsn(shared_database))
+    running.wait_until()
+    yield running
+    assert running.end() == 0
+    assert not [line for line in running.log_lines() if "traceback" in line]
+
+
+@pytest.fixture(scope="session")
+def api(service: Service) -> Iterator[Api]:
+    client = Api(service.url)
+    yield client
+    client.http.close()
+
+
+@pytest.fixture
+def start_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Starts a service of the test's own, which is ended with the test. Arguments are those of Service but the log."""
+    started: list[Service] = []
+
+    def start(dsn: str, **settings: str) -> Service:
+        started.append(Service(tmp_path / f"service{len(started)}.log", dsn, **settings))
+        return started[-1]
+
+    yield start
+    for running in started:
+        if running.process.poll() is None:
+            running.process.kill()
+            running.process.wait()
