@@ -1,7 +1,7 @@
 """What a pod must know about the deployment it belongs to.
 
-`create` stores one such record beside the code package, so that the pipeline spec carries a URL and not the facts of every step.
-Standard library only: both the compiler and the runner inside a step's container import it.
+`create` stores one such record beside the code package, so that the pipeline spec carries a URL and not the facts of
+every step. Standard library only: both the compiler and the runner inside a step's container import it.
 """
 
 import json
@@ -24,7 +24,8 @@ class RecordError(ValueError):
 class ParameterRecord:
     """One Metaflow parameter and the pipeline input that carries it.
 
-    `encoding` says how the pipeline input's value is written when it reaches the container's arguments: "text" is the value itself, "json" is JSON.
+    `encoding` says how the pipeline input's value is written when it reaches the container's arguments: "text" is the
+    value itself, "json" is JSON.
     `unset` is the one text that means "nobody gave a value"; None where every text is a value.
     """
 
@@ -38,9 +39,12 @@ class ParameterRecord:
 class StepRecord:
     """One step: its place in Metaflow's graph, and what its decorators ask of the runner.
 
-    `kind`, `in_funcs` (in Metaflow's order), `out_funcs`, `split_parents` and `matching_join` are as in metaflow.graph.DAGNode.
-    `foreach_parents` are the foreach steps around the step, outermost first; a task's index path has one index for each.
-    `user_code_retries` and `error_retries` are the two numbers of step_task_retry_count(), each the largest over the step's decorators.
+    `kind`, `in_funcs` (in Metaflow's order), `out_funcs`, `split_parents` and `matching_join` are as in
+    metaflow.graph.DAGNode.
+    `foreach_parents` are the foreach steps around the step, outermost first; a task's index path has one index for
+    each.
+    `user_code_retries` and `error_retries` are the two numbers of step_task_retry_count(), each the largest over the
+    step's decorators.
     `timeout_seconds` is None without @timeout. `environment` is what @environment sets.
     `decospecs` are the decorators that do not stand in the flow's file (as given to --with), one option value each.
     """
@@ -62,8 +66,9 @@ class StepRecord:
 class Deployment:
     """One deployed version of a flow.
 
-    `flow_file` is the path of the flow's file inside the code package. The three code_* are what Metaflow calls METAFLOW_CODE_URL, _SHA and _METADATA.
-    The *_type names are the TYPE of the flow's environment, datastore, metadata provider, event logger and monitor.
+    `flow_file` is the path of the flow's file inside the code package. The three code_* are what Metaflow calls
+    METAFLOW_CODE_URL, _SHA and _METADATA. The *_type names are the TYPE of the flow's environment, datastore, metadata
+    provider, event logger and monitor.
     `options` are top-level command line options (as flow decorators ask for them), ready for argv.
     `environment` holds variables for all steps, for instance METAFLOW_FLOW_CONFIG_VALUE.
     """
@@ -106,7 +111,8 @@ class Deployment:
         version = document.get("schema_version") if isinstance(document, dict) else None
         if version != SCHEMA_VERSION:
             raise RecordError(
-                f"deployment record: has schema version {version!r}, this code reads {SCHEMA_VERSION}. Deploy the flow again."
+                f"deployment record: has schema version {version!r}, this code reads {SCHEMA_VERSION}. "
+                "Deploy the flow again."
             )
         record = _read(cls, document, "deployment record")
         assert isinstance(record, cls)

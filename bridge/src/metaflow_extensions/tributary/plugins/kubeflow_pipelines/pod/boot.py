@@ -1,0 +1,39 @@
+"""The command of every step's container. Each step of a pipeline carries it, so it does the least that finds the rest:
+it exports the mounted secrets, fetches the deployment record, and runs the loader that lies in it.
+"""
+
+import json
+from pathlib import Path
+
+from ..record import Deployment
+
+# Where the pipeline mounts the pods' Metaflow config (config/config.json) and their secrets (one file for each
+# variable).
+MOUNT = "/var/run/tributary"
+
+_LOADER = Path(__file__).with_name("loader.py")
+
+# argv[1] is the record's URL; its last 40 characters are the SHA-1 of what lies there. A store that is away is asked
+# for about a minute.
+_BOOT = f"""\
+import boto3,glob,hashlib,json,os,sys
+os.chdir("{MOUNT}")
+e=os.environ
+for f in glob.glob("secret/*"):e[f[7:]]=open(f).read()
+e.update(AWS_MAX_ATTEMPTS="9",AWS_RETRY_MODE="standard")
+b,k=sys.argv[1][5:].split("/",1)
+s=boto3.client("s3",endpoint_url=json.load(open("config/config.json")).get("METAFLOW_S3_ENDPOINT_URL"))
+r=s.get_object(Bucket=b,Key=k)["Body"].read()
+assert hashlib.sha1(r).hexdigest()==k[-40:]
+d=json.loads(r);exec(d["loader"]);main(d,s)"""
+
+
+def command() -> list[str]:
+    """The container's command. Its arguments follow: the record's URL, and then what runner.main takes."""
+    return ["python3", "-uc", _BOOT]
+
+
+def blob(deployment: Deployment) -> bytes:
+    """What is stored beside the code package: the record, and the loader that reads it."""
+    document = {"loader": _LOADER.read_text(), "record": json.loads(deployment.to_json())}
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()

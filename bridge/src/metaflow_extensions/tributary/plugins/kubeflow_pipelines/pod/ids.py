@@ -1,0 +1,25 @@
+"""Names of runs and tasks, computed from what every pod knows, so that no pod has to be told another's.
+
+A task's id is `t-<step>` and then `-<index>` for every enclosing foreach, outermost first: `t-start`, `t-train-3`,
+`t-score-3-0`. It can be read, it is unique in its run, and it is never all digits, which Metaflow takes for an id that
+the service gave out. Step names are Python names and hold no dash, so two tasks never meet.
+"""
+
+from collections.abc import Sequence
+
+PARAMETERS_STEP = "_parameters"
+
+
+def run_id(kubeflow_run_id: str) -> str:
+    """Metaflow's run id for a run of Kubeflow Pipelines."""
+    return f"kfp-{kubeflow_run_id}"
+
+
+def task_id(step: str, path: Sequence[int]) -> str:
+    """The id of a step's task at an index path."""
+    return "-".join(("t", step, *map(str, path)))
+
+
+def pathspec(run: str, step: str, path: Sequence[int]) -> str:
+    """The task as Metaflow's `step` command names its inputs: run/step/task."""
+    return f"{run}/{step}/{task_id(step, path)}"

@@ -1,0 +1,35 @@
+"""What a step's container leaves for others: the splits of a foreach for the pipeline, and the reason of a failure for
+whoever asks for its status.
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+# Kubernetes makes this file in every container and shows its text as the reason why the container ended. It takes 4096
+# bytes.
+TERMINATION_LOG = Path("/dev/termination-log")
+_TERMINATION_BYTES = 2048
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why the task did not end well, and the exit code that says so."""
+
+    code: int
+    reason: str
+
+
+def write_splits(file: Path, count: int) -> None:
+    """Write the indices of a foreach's splits as the pipeline's loop reads them: a JSON list of strings."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps([str(index) for index in range(count)], separators=(",", ":")))
+
+
+def report(failure: Failure) -> int:
+    """Say the reason in the container's log, as its last line, and to Kubernetes. Gives the exit code."""
+    print(failure.reason, file=sys.stderr, flush=True)
+    if TERMINATION_LOG.exists():
+        TERMINATION_LOG.write_bytes(failure.reason.encode()[:_TERMINATION_BYTES])
+    return failure.code

@@ -1,0 +1,175 @@
+"""One Metaflow command in a process of its own: its output kept as Metaflow's logs, its end turned into an exit code.
+
+The process is a fork of the runner, which has imported metaflow by then. A fresh interpreter would import it once more,
+which is most of what a step costs. The fork happens while the runner has no other thread, and no connection of the
+runner is used in it.
+"""
+
+import contextlib
+import os
+import runpy
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import IO, NoReturn
+
+from metaflow.mflog import TASK_LOG_SOURCE, update_delay
+from metaflow.mflog.mflog import decorate
+
+STREAMS = ("stdout", "stderr")
+
+# A process that was told to stop has this long before it is killed. Kubernetes gives the pod 30 seconds in all.
+STOP_SECONDS = 10.0
+
+# A process that ended may leave children that hold its output open; what they still write is not waited for.
+_DRAIN_SECONDS = 2.0
+
+
+class BecomeCommand(BaseException):
+    """Raised in the forked process, to leave the runner's stack behind: what is now to be run."""
+
+    def __init__(self, argv: list[str]) -> None:
+        super().__init__(argv)
+        self.argv = argv
+
+    def run(self) -> NoReturn:
+        """Run the flow's file as `python file arguments` would, and end the interpreter as it would."""
+        sys.argv = self.argv
+        runpy.run_path(self.argv[0], run_name="__main__")
+        sys.exit(0)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: its exit code (128 + the signal's number when a signal ended it), and the last line it wrote
+    to stderr.
+    """
+
+    code: int
+    last_line: str
+
+
+class Logs:
+    """The log files of one attempt, in the form that Metaflow's client reads."""
+
+    def __init__(self, folder: Path, save: Callable[[dict[str, Path]], None]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.files = {stream: folder / stream for stream in STREAMS}
+        self.last_line = ""
+        self._save = save
+
+    def note(self, line: str) -> None:
+        """Add a line of the runner's own to stderr, here and in the container's log."""
+        self.add("stderr", line.encode() + b"\n")
+
+    def add(self, stream: str, line: bytes) -> None:
+        """Add one line of a stream, and pass it on to the container's log."""
+        with self.files[stream].open("ab", buffering=0) as file:
+            file.write(decorate(TASK_LOG_SOURCE, line))
+        out: IO[bytes] = getattr(sys, stream).buffer
+        out.write(line)
+        out.flush()
+        if stream == "stderr" and line.strip():
+            self.last_line = line.decode(errors="replace").strip()
+
+    def save(self) -> None:
+        """Store the logs as they are now."""
+        self._save(self.files)
+
+    def save_until(self, stop: threading.Event) -> None:
+        """Store the logs whenever they have grown, more and more seldom, until stop is set."""
+        stored, waited = 0, 0.0
+        while not stop.wait(delay := max(1.0, update_delay(waited))):
+            waited += delay
+            size = sum(file.stat().st_size for file in self.files.values() if file.exists())
+            if size != stored:
+                self.save()
+                stored = size
+
+
+class Stop:
+    """SIGTERM to the runner: the running command is told, and killed when it does not listen; no further one is
+    begun.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.timed_out = False
+        self._process = 0
+        signal.signal(signal.SIGTERM, self._on_terminate)
+        signal.signal(signal.SIGALRM, self._on_alarm)
+
+    def wait(self, process: int, limit: float | None) -> int:
+        """Wait for a process and give its exit code. After `limit` seconds it is killed."""
+        self._process, self.timed_out = process, False
+        if self.asked:
+            self._tell()
+        elif limit is not None:
+            signal.setitimer(signal.ITIMER_REAL, limit)
+        _pid, status = os.waitpid(process, 0)
+        self._process = 0
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        code = os.waitstatus_to_exitcode(status)
+        return 128 - code if code < 0 else code
+
+    def _on_terminate(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+        if self._process:
+            self._tell()
+
+    def _tell(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process, signal.SIGTERM)
+        signal.setitimer(signal.ITIMER_REAL, STOP_SECONDS)
+
+    def _on_alarm(self, _number: int, _frame: FrameType | None) -> None:
+        if self._process:
+            self.timed_out = not self.asked
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process, signal.SIGKILL)
+
+
+def run(argv: list[str], logs: Logs, stop: Stop, limit: float | None) -> Ended:
+    """Run one Metaflow command to its end, keeping and storing its output. Raises BecomeCommand in the forked
+    process.
+    """
+    pipes = {stream: os.pipe() for stream in STREAMS}
+    sys.stdout.flush()
+    sys.stderr.flush()
+    process = os.fork()
+    if process == 0:
+        _become(argv, pipes)
+    for _read, write in pipes.values():
+        os.close(write)
+    finished = threading.Event()
+    saver = threading.Thread(target=logs.save_until, args=(finished,))
+    pumps = [threading.Thread(target=_pump, args=(pipes[stream][0], stream, logs), daemon=True) for stream in STREAMS]
+    for thread in (saver, *pumps):
+        thread.start()
+    code = stop.wait(process, limit)
+    for pump in pumps:
+        pump.join(_DRAIN_SECONDS)
+    finished.set()
+    saver.join()
+    return Ended(code, logs.last_line)
+
+
+def _become(argv: list[str], pipes: dict[str, tuple[int, int]]) -> NoReturn:
+    for stream, number in (("stdout", 1), ("stderr", 2)):
+        os.dup2(pipes[stream][1], number)
+    for ends in pipes.values():
+        for end in ends:
+            os.close(end)
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, signal.SIG_DFL)
+    raise BecomeCommand(argv)
+
+
+def _pump(source: int, stream: str, logs: Logs) -> None:
+    with open(source, "rb") as lines:
+        for line in lines:
+            logs.add(stream, line)

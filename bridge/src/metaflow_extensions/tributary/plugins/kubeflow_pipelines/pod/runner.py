@@ -1,0 +1,49 @@
+"""Runs one task of a flow inside the container that Kubeflow Pipelines started for it.
+
+Nothing but a step's name and its foreach indices comes through Kubeflow Pipelines; ids are computed, inputs and
+attempts are found in the datastore. A task that ended well is not run again. What the pipeline reads is written last,
+when all else is stored.
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..record import Deployment
+from . import commands, ids, inputs, outputs
+
+
+def main(record: str, argv: Sequence[str]) -> int:
+    """Run the task that argv names; gives the container's exit code. The working folder is the unpacked code package.
+
+    argv: STEP [--index I]... [--splits FILE] [--parameter INPUT TEXT]...
+    """
+    deployment = Deployment.from_json(record)
+    parser = argparse.ArgumentParser(prog="runner")
+    parser.add_argument("step", choices=deployment.steps)
+    parser.add_argument("--index", type=int, action="append", default=[])
+    parser.add_argument("--splits", type=Path)
+    parser.add_argument("--parameter", nargs=2, action="append", default=[])
+    given = parser.parse_args(argv)
+    place = inputs.check_path(deployment.steps, given.step, given.index)
+    run = ids.run_id(os.environ["TRIBUTARY_RUN"])
+
+    # Metaflow reads its settings once, when it is imported: so not before this, and not at the top of this file.
+    os.environ.update(commands.environment(deployment, given.step, run))
+    from metaflow.exception import MetaflowException
+
+    from .execution import Asked, Execution
+    from .process import BecomeCommand
+
+    try:
+        failure = Execution(deployment, run, Asked(place, given.splits, dict(given.parameter))).run()
+    except BecomeCommand as forked:
+        command = forked.with_traceback(None)
+    except MetaflowException as error:
+        return outputs.report(
+            outputs.Failure(1, f"{deployment.flow_name}/{run}/{given.step}: {error.headline}: {error}")
+        )
+    else:
+        return 0 if failure is None else outputs.report(failure)
+    command.run()

@@ -1,0 +1,66 @@
+"""What the flow's datastore knows of a run's tasks. The only module of the runner that talks to Metaflow's
+datastore.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from metaflow import metaflow_config
+from metaflow.datastore import FlowDataStore, TaskDataStore
+from metaflow.mflog import TASK_LOG_SOURCE
+from metaflow.plugins import DATASTORES
+from metaflow.util import Path as FileToStream
+
+from ..record import Deployment
+from .attempts import History
+from .ids import PARAMETERS_STEP, task_id
+from .inputs import Path as IndexPath
+
+MAX_ATTEMPTS: int = metaflow_config.MAX_ATTEMPTS
+
+# Metaflow reads a log of this size into memory, and streams a larger one from its file.
+_SMALL_LOG = 1024 * 1024
+
+
+class RunTasks:
+    """The tasks of one run."""
+
+    def __init__(self, deployment: Deployment, run: str) -> None:
+        (storage,) = (kind for kind in DATASTORES if deployment.datastore_type == kind.TYPE)
+        self._flow = FlowDataStore(deployment.flow_name, storage_impl=storage, ds_root=deployment.datastore_root)
+        self._storage = self._flow._storage_impl
+        self._run = run
+
+    def history(self, step: str, task: str) -> History:
+        """The attempts of a task. One listing for a task that did not run yet."""
+        place = self._storage.path_join(self._flow.flow_name, self._run, step, task)
+        names = {self._storage.basename(entry.path) for entry in self._storage.list_content([place])}
+        started = _numbers(names, TaskDataStore.METADATA_ATTEMPT_SUFFIX)
+        last = max(started, default=None)
+        done = last is not None and last in _numbers(names, TaskDataStore.METADATA_DONE_SUFFIX)
+        return History(started, done and bool(self._read(step, task, last)["_task_ok"]))
+
+    def parameters_stored(self) -> bool:
+        """Whether the run's parameters were stored by an earlier attempt of the first step."""
+        return self.history(PARAMETERS_STEP, task_id(PARAMETERS_STEP, ())).finished
+
+    def splits(self, step: str, path: IndexPath) -> int:
+        """How many splits a foreach step's task made."""
+        return int(self._read(step, task_id(step, path))["_foreach_num_splits"])
+
+    def save_logs(self, step: str, task: str, attempt: int, files: Mapping[str, Path]) -> None:
+        """Store an attempt's logs, by stream name, where Metaflow's client looks for them."""
+        writer = self._flow.get_task_datastore(self._run, step, task, attempt=attempt, mode="w")
+        present = {stream: file for stream, file in files.items() if file.exists()}
+        small = all(file.stat().st_size < _SMALL_LOG for file in present.values())
+        writer.save_logs(
+            TASK_LOG_SOURCE,
+            {stream: file.read_bytes() if small else FileToStream(str(file)) for stream, file in present.items()},
+        )
+
+    def _read(self, step: str, task: str, attempt: int | None = None) -> TaskDataStore:
+        return self._flow.get_task_datastore(self._run, step, task, attempt=attempt)
+
+
+def _numbers(names: set[str], suffix: str) -> frozenset[int]:
+    return frozenset(int(name.split(".", 1)[0]) for name in names if name.endswith(f".{suffix}"))
