@@ -1,0 +1,175 @@
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bridge.tests.lib import protos
+from bridge.tests.lib.graphs import TARGET, decorated, flow, kubernetes, with_step
+from bridge.tests.lib.walks import compiled, walk
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Flow, Parameter, Step
+
+LINEAR = flow("start > a\na > end")
+NESTED = flow("start * a\na * b\nb > join_b\njoin_b > c\nc > join\njoin > end")
+TWO_FOREACHES = flow("start * a\na > join_a\njoin_a > fan\nfan * b\nb > join_b\njoin_b > end")
+EVERY_FIELD = kubernetes(
+    qos="guaranteed",
+    memory="4096.0",
+    gpu=2,
+    image_pull_policy="Always",
+    image_pull_secrets=["registry"],
+    node_selector={"disk": "fast"},
+    tolerations=[{"key": "gpu", "operator": "Exists", "effect": "NoSchedule", "toleration_seconds": 5}],
+    labels={"team": "blue"},
+    annotations={"note": "x"},
+    persistent_volume_claims={"data": "/data"},
+    shared_memory=64,
+    use_tmpfs=True,
+    tmpfs_size=128,
+)
+
+
+def documents(whole: Flow) -> tuple[dict[str, Any], dict[str, Any]]:
+    pipeline, platform = (json.loads(part) for part in compiled(whole).split("\n---\n"))
+    return pipeline, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+
+
+def with_decorator(whole: Flow, name: str, decorator: Any) -> Flow:
+    return with_step(whole, decorated(whole.steps[name], decorator))
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [LINEAR, NESTED, TWO_FOREACHES, with_decorator(LINEAR, "a", EVERY_FIELD)],
+    ids=["linear", "nested", "two", "every field"],
+)
+def test_the_protos_know_every_field(whole: Flow) -> None:
+    protos.check(compiled(whole))
+
+
+def test_a_field_that_the_protos_do_not_know_is_found() -> None:
+    text = compiled(LINEAR).replace('"cachingOptions"', '"cashingOptions"')
+    with pytest.raises(Exception, match="cashingOptions"):
+        protos.check(text)
+
+
+def test_equal_flows_give_equal_bytes() -> None:
+    assert compiled(flow("start > a\na > end")) == compiled(flow("start > a\na > end"))
+
+
+def test_steps_with_like_pods_share_one_component() -> None:
+    pipeline, executors = documents(LINEAR)
+    assert set(pipeline["components"]) == {"comp-pod-1"}
+    assert set(executors) == {"pod-1"}
+
+
+def test_another_image_makes_another_executor() -> None:
+    pipeline, _ = documents(with_decorator(LINEAR, "a", kubernetes(image="other")))
+    images = {each["container"]["image"] for each in pipeline["deploymentSpec"]["executors"].values()}
+    assert images == {"registry/image:1", "other"}
+
+
+def test_a_further_step_costs_its_task_and_no_more() -> None:
+    chain = [f"s{number:03} > s{number + 1:03}" for number in range(500)]
+    short, long = (
+        compiled(flow("\n".join(["start > s000", *chain[:length], f"s{length:03} > end"]))) for length in (100, 500)
+    )
+    assert (len(long) - len(short)) / 400 < 250
+
+
+def test_two_foreaches_in_a_row_are_walked_in_full() -> None:
+    ran = walk(compiled(TWO_FOREACHES), lambda step, path: 2)
+    assert ran == [
+        ("start", ()),
+        ("a", (0,)),
+        ("a", (1,)),
+        ("join_a", ()),
+        ("fan", ()),
+        ("b", (0,)),
+        ("b", (1,)),
+        ("join_b", ()),
+        ("end", ()),
+    ]
+
+
+def test_max_workers_limits_every_foreach() -> None:
+    pipeline, _ = documents(NESTED)
+    body = pipeline["components"]["comp-each-start-body"]["dag"]["tasks"]
+    assert pipeline["root"]["dag"]["tasks"]["each-start"]["iteratorPolicy"] == {"parallelismLimit": TARGET.max_workers}
+    assert body["b"]["iteratorPolicy"] == {"parallelismLimit": TARGET.max_workers}
+
+
+def test_retries_are_never_cut_off_by_their_window() -> None:
+    step = replace(LINEAR.steps["a"], retries=2, minutes_between_retries=3)
+    pipeline, _ = documents(with_step(LINEAR, step))
+    assert pipeline["root"]["dag"]["tasks"]["a"]["retryPolicy"] == {
+        "maxRetryCount": 2,
+        "backoffDuration": "180s",
+        "backoffFactor": 1,
+        "backoffMaxDuration": "2592000s",
+    }
+
+
+def test_a_fallback_of_catch_adds_no_pod() -> None:
+    step: Step = replace(LINEAR.steps["a"], fallbacks=3)
+    pipeline, _ = documents(with_step(LINEAR, step))
+    assert "retryPolicy" not in pipeline["root"]["dag"]["tasks"]["a"]
+
+
+def test_nothing_is_taken_from_a_cache() -> None:
+    pipeline, _ = documents(LINEAR)
+    assert all(task["cachingOptions"] == {} for task in pipeline["root"]["dag"]["tasks"].values())
+
+
+def test_parameters_reach_the_start_step_only() -> None:
+    whole = flow(
+        "start > a\na > end",
+        parameters=[
+            Parameter("alpha", "alpha", "float", "0.5", required=False, help="how much"),
+            Parameter("key", "key", "str", None, required=False),
+            Parameter("must", "must", "int", None, required=True),
+        ],
+    )
+    pipeline, _ = documents(whole)
+    assert pipeline["root"]["inputDefinitions"]["parameters"] == {
+        "alpha": {"parameterType": "STRING", "defaultValue": "0.5", "description": "how much"},
+        "key": {"parameterType": "STRING", "defaultValue": ""},
+        "must": {"parameterType": "STRING"},
+    }
+    tasks = pipeline["root"]["dag"]["tasks"]
+    assert set(tasks["start"]["inputs"]["parameters"]) == {"step", "alpha", "key", "must"}
+    assert set(tasks["a"]["inputs"]["parameters"]) == {"step"}
+    assert walk(compiled(whole), lambda step, path: 1, {"must": "1"})[0] == ("start", ())
+
+
+def test_a_pods_fields_stand_where_kubeflow_reads_them() -> None:
+    pipeline, executors = documents(with_decorator(LINEAR, "a", EVERY_FIELD))
+    label = pipeline["components"][pipeline["root"]["dag"]["tasks"]["a"]["componentRef"]["name"]]["executorLabel"]
+    assert pipeline["deploymentSpec"]["executors"][label]["container"]["resources"] == {
+        "resourceCpuRequest": "1",
+        "resourceCpuLimit": "1",
+        "resourceMemoryRequest": "4096M",
+        "resourceMemoryLimit": "4096M",
+        "accelerator": {"resourceType": "nvidia.com/gpu", "resourceCount": "2"},
+    }
+    fields = executors[label]
+    assert [each["name"] for each in fields.pop("fieldPathAsEnv")] == [
+        "TRIBUTARY_RUN",
+        "TRIBUTARY_NODE",
+        "TRIBUTARY_POD",
+        "TRIBUTARY_NAMESPACE",
+    ]
+    assert fields == {
+        "configMapAsVolume": [{"configMapName": "steps-config", "mountPath": "/var/run/tributary/config"}],
+        "secretAsVolume": [{"secretName": "steps-secret", "mountPath": "/var/run/tributary/secret"}],
+        "imagePullPolicy": "Always",
+        "imagePullSecret": [{"secretName": "registry"}],
+        "nodeSelector": {"labels": {"disk": "fast"}},
+        "tolerations": [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule", "tolerationSeconds": 5}],
+        "podMetadata": {"labels": {"team": "blue"}, "annotations": {"note": "x"}},
+        "pvcMount": [{"constant": "data", "mountPath": "/data"}],
+        "emptyDirMounts": [
+            {"volumeName": "tmpfs", "mountPath": "/metaflow_temp", "medium": "Memory", "sizeLimit": "128Mi"},
+            {"volumeName": "shared-memory", "mountPath": "/dev/shm", "medium": "Memory", "sizeLimit": "64Mi"},
+        ],
+    }

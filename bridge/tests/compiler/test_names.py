@@ -1,0 +1,47 @@
+import pytest
+
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines import names
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.refusals import Refused
+
+
+@pytest.mark.parametrize(
+    ("flow", "pipeline"), [("DigitsFlow", "digitsflow"), ("Foo_Bar2", "foobar2"), ("_Hidden", "hidden")]
+)
+def test_a_pipeline_is_named_after_its_flow(flow: str, pipeline: str) -> None:
+    assert names.pipeline_name(flow, None) == pipeline
+
+
+@pytest.mark.parametrize("given", ["Upper", "under_score", "-dash", "dash-", "", "1st"])
+def test_a_name_that_kubernetes_could_not_use_is_refused_with_the_name_in_it(given: str) -> None:
+    with pytest.raises(Refused) as refused:
+        names.pipeline_name("Flow", given)
+    assert repr(given) in str(refused.value.message)
+
+
+def test_a_name_is_refused_rather_than_cut() -> None:
+    names.pipeline_name("Flow", "x" * 45)
+    with pytest.raises(Refused, match="46 characters, 45 is the most"):
+        names.pipeline_name("Flow", "x" * 46)
+
+
+def test_a_step_never_meets_the_driver_of_another() -> None:
+    tasks, _ = names.task_names(["train", "train_driver", "train_driver_step"])
+    assert not {f"{task}-driver" for task in tasks.values()} & set(tasks.values())
+    assert len(set(tasks.values())) == 3
+
+
+def test_a_loop_never_meets_a_step() -> None:
+    tasks, loops = names.task_names(["each_fan", "fan"], ["fan"])
+    assert not set(loops.values()) & set(tasks.values())
+
+
+def test_inputs_keep_apart_from_each_other_and_from_ours() -> None:
+    inputs = names.input_names(["learning-rate", "learning_rate", "step", "items", "splits", "i0", "i12", "alpha"])
+    assert len(set(inputs.values())) == len(inputs)
+    assert not set(inputs.values()) & {"step", "items", "splits", "i0", "i12"}
+    assert inputs["alpha"] == "alpha"
+
+
+@pytest.mark.parametrize("given", ["kfp-1b2c", "1b2c", "DigitsFlow/kfp-1b2c"])
+def test_a_run_is_known_by_any_of_its_names(given: str) -> None:
+    assert names.kubeflow_run_id(given) == "1b2c"
