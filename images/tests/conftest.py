@@ -98,7 +98,7 @@ class Recorder:
     def add(self, name: str, script: str = "") -> None:
         """Let `name` be found on PATH; script is run by sh, with the call's arguments."""
         program = self.folder / name
-        note = f'{{ printf "%s\\036" {name} "$@"; echo; }} >> {self.folder}/calls'
+        note = f'{{ printf "%s\\037" {name} "$@"; echo; }} >> {self.folder}/calls'
         program.write_text(f"#!/bin/sh\n{note}\n{script}\n")
         program.chmod(0o755)
 
@@ -106,7 +106,7 @@ class Recorder:
         """The arguments of each call of a program, in their order."""
         notes = self.folder / "calls"
         lines = notes.read_text().splitlines() if notes.exists() else []
-        calls = [line.split("\036")[:-1] for line in lines]
+        calls = [line.split("\037")[:-1] for line in lines]
         return [call[1:] for call in calls if call[0] == name]
 
 
@@ -142,4 +142,23 @@ esac
 def docker(recorder: Recorder) -> Recorder:
     """A Docker engine in name: it answers, and remembers what it built."""
     recorder.add("docker", ENGINE)
+    return recorder
+
+
+# One kind node, whose containerd says it has the images in HAVE.
+NODE = r"""
+case "$1" in
+ps) echo mine-control-plane; exit ;;
+exec)
+    if [ "$2" = --interactive ]; then [ "$8" = import ] && cat > /dev/null
+    else printf 'REF TYPE LABELS\n%s\n' "$HAVE"; fi
+    exit 0 ;;
+esac
+"""
+
+
+@pytest.fixture
+def podman(recorder: Recorder) -> Recorder:
+    """Podman in name: it remembers what it built, and runs a kind node."""
+    recorder.add("podman", NODE + ENGINE)
     return recorder
