@@ -1,0 +1,78 @@
+"""Laws of every image of this repository."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from image_builder import lock, table
+
+FOLDER = Path(__file__).parents[1]
+TABLE = table.read(FOLDER / "images.yml")
+DOCKERFILES = sorted(FOLDER.glob("*/Dockerfile"))
+
+
+def instructions(dockerfile: Path) -> list[tuple[str, str]]:
+    """Each instruction in capitals, with its arguments on one line."""
+    text = re.sub(r"^\s*#.*\n", "", dockerfile.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
+    lines = [line.split(None, 1) for line in text.splitlines() if line.strip()]
+    return [(line[0].upper(), line[1] if len(line) > 1 else "") for line in lines]
+
+
+def user(image: table.Image) -> str:
+    """The user an image runs as, by its own Dockerfile or its parent's."""
+    users = [arguments for name, arguments in instructions(image.folder / "Dockerfile") if name == "USER"]
+    if users:
+        return users[-1]
+    return user(TABLE.images[image.base]) if image.base in TABLE.images else "root"
+
+
+def test_the_table_names_just_the_folders() -> None:
+    assert {image.folder for image in TABLE.images.values()} == {path.parent for path in DOCKERFILES}
+    assert all(image.folder.name == name for name, image in TABLE.images.items())
+
+
+@pytest.mark.parametrize("image", TABLE.images.values(), ids=TABLE.images)
+def test_every_image_runs_as_one_numeric_user(image: table.Image) -> None:
+    assert user(image) == "10001:10001"
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_a_dockerfile_only_copies(dockerfile: Path) -> None:
+    allowed = {"ARG", "FROM", "COPY", "ENV", "USER", "WORKDIR", "EXPOSE", "STOPSIGNAL", "ENTRYPOINT", "CMD"}
+    assert {name for name, _ in instructions(dockerfile)} <= allowed
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_a_dockerfile_serves_both_worlds(dockerfile: Path) -> None:
+    bases = [arguments.split()[0] for name, arguments in instructions(dockerfile) if name == "FROM"]
+    assert bases[0] == "${BASE}"
+    assert set(bases) <= {"${BASE}", "scratch"}
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.parent.name)
+def test_what_a_container_is_told_is_no_shell_s_text(dockerfile: Path) -> None:
+    assert all(
+        arguments.startswith("[") for name, arguments in instructions(dockerfile) if name in ("ENTRYPOINT", "CMD")
+    )
+
+
+def test_the_account_is_that_of_the_images() -> None:
+    assert "tributary:x:10001:10001:" in (FOLDER / "account" / "passwd").read_text()
+    assert "tributary:x:10001:" in (FOLDER / "account" / "group").read_text()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="the standard library reads TOML from 3.11 on")
+@pytest.mark.parametrize(
+    ("image", "extra"), [("metadata-service", "service"), ("setup", "setup"), ("task-demo", "demo")]
+)
+def test_an_image_carries_just_what_its_extra_says(image: str, extra: str) -> None:
+    if sys.version_info >= (3, 11):
+        import tomllib
+
+        project = tomllib.loads((TABLE.checkout / "pyproject.toml").read_text())["project"]
+        wanted = [re.split("[<>=~! ]", requirement)[0] for requirement in project["optional-dependencies"][extra]]
+        assert sorted(map(lock.normal, wanted)) == sorted(map(lock.normal, TABLE.images[image].python))
