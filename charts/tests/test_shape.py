@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from image_builder import table
+from metadata_service.settings import Settings
 from release_setup.__main__ import main
 from release_setup.credentials import wanted_secrets
 
@@ -94,6 +95,25 @@ def test_components_are_called_the_same_everywhere(chart: Chart) -> None:
     labels = {each["metadata"]["labels"]["app.kubernetes.io/component"] for each in chart.render()}
     assert {re.sub("-(.)", lambda letter: letter[1].upper(), image) for image in images} == keys
     assert folders == labels == {image for image in images if not image.startswith("task-")} | {"facts"}
+
+
+def test_the_metadata_service_knows_every_setting_that_it_is_given(chart: Chart) -> None:
+    (container,) = named(chart.render(), "Deployment", "probe-metadata-service")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    given = {variable["name"]: variable.get("value", "from-a-secret") for variable in container["env"]}
+    settings = Settings.from_environ(given)
+    assert settings.unknown == ()
+    assert settings.port == container["ports"][0]["containerPort"]
+    assert settings.database.address == "probe-database.platform.svc:5432/metaflow"
+
+
+def test_the_readme_names_every_fact_and_no_other(chart: Chart) -> None:
+    section = (ROOT / "charts" / "README.md").read_text().split("## Facts")[1].split("\n## ")[0]
+    assert (
+        set(re.findall(r"^\| `([a-z-]+)`", section, re.MULTILINE))
+        == named(chart.render(), "ConfigMap", "probe-facts")["data"].keys()
+    )
 
 
 def test_the_chart_has_the_version_of_the_project() -> None:
