@@ -110,9 +110,14 @@ def test_retries_are_never_cut_off_by_their_window() -> None:
     }
 
 
-def test_a_fallback_of_catch_adds_no_pod() -> None:
-    step: Step = replace(LINEAR.steps["a"], fallbacks=3)
+def test_the_fallback_of_catch_may_have_one_pod_of_its_own() -> None:
+    step: Step = replace(LINEAR.steps["a"], retries=1, fallbacks=3)
     pipeline, _ = documents(with_step(LINEAR, step))
+    assert pipeline["root"]["dag"]["tasks"]["a"]["retryPolicy"]["maxRetryCount"] == 2
+
+
+def test_a_step_without_retry_or_catch_has_no_policy() -> None:
+    pipeline, _ = documents(LINEAR)
     assert "retryPolicy" not in pipeline["root"]["dag"]["tasks"]["a"]
 
 

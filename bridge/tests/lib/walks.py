@@ -45,7 +45,7 @@ def walk(text: str, splits: Cardinality, parameters: Mapping[str, str] | None = 
 
 
 def reference(flow: Flow, splits: Cardinality) -> list[Ran]:
-    """What Metaflow's local scheduler would run: each step after its predecessors, a foreach body once for each split."""
+    """What Metaflow's local scheduler would run: each step after its predecessors, a body once for each split."""
     found: list[Ran] = []
 
     def visit(name: str, path: tuple[int, ...], stop: str | None) -> None:

@@ -144,6 +144,16 @@ def parameters_apart(flow: Flow, target: Target) -> Iterator[Problem]:
         seen.setdefault(folded, parameter.name)
 
 
+def configured_pods(flow: Flow, target: Target) -> Iterator[Problem]:
+    """A pod learns from the mounted config where the metadata service and the object store are."""
+    if not target.steps_config:
+        yield Problem(
+            "METAFLOW_KUBEFLOW_PIPELINES_STEPS_CONFIG",
+            "is not set, so pods would find neither metadata service nor datastore",
+            "Set it to the ConfigMap with Metaflow's config.json in the namespace of the runs",
+        )
+
+
 def mounts_apart(flow: Flow, target: Target) -> Iterator[Problem]:
     """Kubeflow Pipelines names a pod's volume after the object in it, and two volumes cannot share a name."""
     if target.steps_config and target.steps_config == target.steps_secret:
@@ -166,6 +176,7 @@ LAWS: tuple[Law, ...] = (
     known_pull_policy,
     plain_parameters,
     parameters_apart,
+    configured_pods,
     mounts_apart,
 )
 

@@ -97,7 +97,7 @@ class _Printer:
                 inputs[STEP_INPUT] = {"runtimeValue": {"constant": step.name}}
                 if step.name == self.flow.start:
                     inputs |= {each.input: {"componentInputParameter": each.input} for each in self.flow.parameters}
-                if step.retries:
+                if step.retries or step.fallbacks:
                     printed["retryPolicy"] = _retry_policy(step)
         if task.splits_of is not None:
             output = {"producerTask": task.splits_of, "outputParameterKey": SPLITS_OUTPUT}
@@ -169,8 +169,12 @@ def _root_input(parameter: Parameter) -> Document:
 
 
 def _retry_policy(step: Step) -> Document:
+    """One pod for each attempt of the user's code.
+
+    The fallback of @catch runs in the last of them; one pod more is for the case that this pod dies before it can.
+    """
     return {
-        "maxRetryCount": step.retries,
+        "maxRetryCount": step.retries + (1 if step.fallbacks else 0),
         "backoffDuration": f"{step.minutes_between_retries * 60}s",
         "backoffFactor": 1,
         "backoffMaxDuration": LONGEST_BACKOFF,

@@ -1,0 +1,199 @@
+"""A Kubeflow Pipelines API on this machine: a real HTTP server with the routes that the extension uses, in memory.
+
+Paths, fields and error bodies are those of the API server 2.14.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+Json = dict[str, Any]
+
+
+class Answer(Exception):
+    """An answer that is not 200: status, and body as text."""
+
+    def __init__(self, status: int, body: str) -> None:
+        super().__init__(body)
+        self.status, self.body = status, body
+
+
+@dataclass
+class Kubeflow:
+    """What the server holds, and what it was asked. `failures` are given to requests that begin with `failing`."""
+
+    health: Json = field(default_factory=lambda: {"tag_name": "2.14.3", "multi_user": False})
+    pipelines: dict[str, Json] = field(default_factory=dict)
+    versions: dict[str, list[Json]] = field(default_factory=dict)
+    runs: dict[str, Json] = field(default_factory=dict)
+    workflows: dict[str, Json] = field(default_factory=dict)
+    experiments: list[Json] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    failures: list[Answer] = field(default_factory=list)
+    failing: str = ""
+    url: str = ""
+
+    def answer(self, method: str, target: str, body: bytes) -> Json:
+        """Carry the request out; raises Answer for anything but success."""
+        split = urlsplit(target)
+        query = {name: values[0] for name, values in parse_qs(split.query).items()}
+        self.asked.append(f"{method} {split.path}")
+        if split.path.endswith("/healthz"):
+            return self.health
+        if self.failures and self.asked[-1].startswith(self.failing):
+            raise self.failures.pop(0)
+        for route, handle in ROUTES:
+            if match := re.fullmatch(route, f"{method} {split.path}"):
+                answer: Json = handle(self, *match.groups(), query=query, body=body)
+                return answer
+        raise not_found(f"no route {method} {split.path}")
+
+    def by_name(self, name: str, query: Json, body: bytes) -> Json:
+        for pipeline in self.pipelines.values():
+            if pipeline["name"] == name:
+                return pipeline
+        raise not_found(f"Pipeline {name} not found")
+
+    def list_pipelines(self, query: Json, body: bytes) -> Json:
+        """Two a page, so that paging is used."""
+        every = sorted(self.pipelines.values(), key=lambda each: str(each["name"]))
+        return _page(every, "pipelines", query)
+
+    def create_pipeline(self, query: Json, body: bytes) -> Json:
+        asked = json.loads(body)
+        created = {"pipeline_id": f"pipeline-{len(self.pipelines) + 1}", **asked}
+        self.pipelines[created["pipeline_id"]] = created
+        self.versions[created["pipeline_id"]] = []
+        return created
+
+    def delete_pipeline(self, pipeline_id: str, query: Json, body: bytes) -> Json:
+        if self.versions[pipeline_id]:
+            raise error(400, 3, f"Failed to delete pipeline with id {pipeline_id} as it has existing pipeline versions")
+        del self.pipelines[pipeline_id]
+        return {}
+
+    def list_versions(self, pipeline_id: str, query: Json, body: bytes) -> Json:
+        assert query["sort_by"] == "created_at desc"
+        return _page(self.versions[pipeline_id][::-1], "pipeline_versions", query)
+
+    def delete_version(self, pipeline_id: str, version_id: str, query: Json, body: bytes) -> Json:
+        kept = [each for each in self.versions[pipeline_id] if each["pipeline_version_id"] != version_id]
+        self.versions[pipeline_id] = kept
+        return {}
+
+    def upload_version(self, query: Json, body: bytes) -> Json:
+        versions = self.versions[query["pipelineid"]]
+        if any(each["name"] == query["name"] for each in versions):
+            raise Answer(409, json.dumps({"error_message": "The pipeline already exists.", "error_details": "…"}))
+        text = body.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 1)[0].decode()
+        uploaded = {
+            "pipeline_version_id": f"version-{query['pipelineid']}-{len(versions) + 1}",
+            "name": query["name"],
+            "display_name": query["display_name"],
+            "text": text,
+        }
+        versions.append(uploaded)
+        return uploaded
+
+    def list_experiments(self, query: Json, body: bytes) -> Json:
+        return _page(self.experiments, "experiments", query)
+
+    def create_experiment(self, query: Json, body: bytes) -> Json:
+        created = {"experiment_id": f"experiment-{len(self.experiments) + 1}", **json.loads(body)}
+        self.experiments.append(created)
+        return created
+
+    def create_run(self, query: Json, body: bytes) -> Json:
+        started = {"run_id": f"run-{len(self.runs) + 1}", "state": "RUNNING", **json.loads(body)}
+        self.runs[started["run_id"]] = started
+        return started
+
+    def get_run(self, run_id: str, query: Json, body: bytes) -> Json:
+        if run_id not in self.runs:
+            raise not_found(f"Run {run_id} not found")
+        return self.runs[run_id]
+
+    def get_workflow(self, run_id: str, query: Json, body: bytes) -> Json:
+        if run_id not in self.workflows:
+            raise not_found(f"Run {run_id} not found")
+        return {"run": {"id": run_id}, "pipeline_runtime": {"workflow_manifest": json.dumps(self.workflows[run_id])}}
+
+    def terminate_run(self, run_id: str, query: Json, body: bytes) -> Json:
+        self.runs[run_id]["state"] = "CANCELING"
+        return {}
+
+
+_API = r"/apis/v2beta1"
+ROUTES: list[tuple[str, Any]] = [
+    (rf"GET {_API}/pipelines/names/([^/]+)", Kubeflow.by_name),
+    (rf"GET {_API}/pipelines", Kubeflow.list_pipelines),
+    (rf"POST {_API}/pipelines", Kubeflow.create_pipeline),
+    (rf"DELETE {_API}/pipelines/([^/]+)", Kubeflow.delete_pipeline),
+    (rf"GET {_API}/pipelines/([^/]+)/versions", Kubeflow.list_versions),
+    (rf"DELETE {_API}/pipelines/([^/]+)/versions/([^/]+)", Kubeflow.delete_version),
+    (rf"POST {_API}/pipelines/upload_version", Kubeflow.upload_version),
+    (rf"GET {_API}/experiments", Kubeflow.list_experiments),
+    (rf"POST {_API}/experiments", Kubeflow.create_experiment),
+    (rf"POST {_API}/runs", Kubeflow.create_run),
+    (rf"GET {_API}/runs/([^/]+)", Kubeflow.get_run),
+    (r"GET /apis/v1beta1/runs/([^/]+)", Kubeflow.get_workflow),
+    (rf"POST {_API}/runs/([^/]+):terminate", Kubeflow.terminate_run),
+]
+
+
+def error(status: int, code: int, message: str) -> Answer:
+    """An error as the API's gateway writes it."""
+    return Answer(status, json.dumps({"error": message, "code": code, "message": message, "details": []}))
+
+
+def not_found(message: str) -> Answer:
+    """The gateway's error for what is not there."""
+    return error(404, 5, message)
+
+
+@contextmanager
+def serving(kubeflow: Kubeflow) -> Iterator[Kubeflow]:
+    """Serve it on a free port; its `url` is set meanwhile."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            """Keep the tests' output free of requests."""
+
+        def handle_any(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            try:
+                status, said = 200, json.dumps(kubeflow.answer(self.command, self.path, body))
+            except Answer as answer:
+                status, said = answer.status, answer.body
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(said.encode())))
+            self.end_headers()
+            self.wfile.write(said.encode())
+
+        do_GET = do_POST = do_DELETE = handle_any
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        kubeflow.url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            yield kubeflow
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _page(every: list[Json], key: str, query: Json) -> Json:
+    first = int(query.get("page_token") or 0)
+    page: Json = {key: every[first : first + 2]}
+    if first + 2 < len(every):
+        page["next_page_token"] = str(first + 2)
+    return page
