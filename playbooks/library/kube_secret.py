@@ -55,6 +55,7 @@ options:
 
 RETURN = """
 made: {description: The titles of the Secrets that were or would be made., type: list, returned: always}
+told: {description: Given values that were not used because the Secret was there., type: list, returned: always}
 kept: {description: The titles of those that were there., type: list, returned: always}
 """
 
@@ -139,6 +140,7 @@ def main() -> None:
     changed = [outcome for outcome in outcomes if outcome.changed]
     module.exit_json(
         changed=bool(changed),
+        told=told,
         made=[outcome.name for outcome in changed],
         kept=[outcome.name for outcome in outcomes if not outcome.changed],
         diff=[difference(outcome.name, outcome.before, outcome.after) for outcome in changed],

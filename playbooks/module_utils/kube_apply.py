@@ -56,19 +56,19 @@ def present(
         raise
     if check or not preview.changed:
         return preview
-    return Outcome(title(wished), found, _make(api, wished) if create_only else api.apply(wished))
+    return _make(api, wished) if create_only else Outcome(title(wished), found, api.apply(wished))
 
 
-def _make(api: KubeApi, wished: Object) -> Object:
+def _make(api: KubeApi, wished: Object) -> Outcome:
     """Create, and be content with one that somebody else made in between."""
     try:
-        return api.create(wished)
+        return Outcome(title(wished), None, api.create(wished))
     except ApiRefusal as refusal:
         metadata = wished["metadata"]
         theirs = api.get(wished["apiVersion"], wished["kind"], metadata.get("namespace"), metadata["name"])
         if refusal.status != 409 or theirs is None:
             raise
-        return theirs
+        return Outcome(title(wished), theirs, theirs)
 
 
 def absent(

@@ -1,0 +1,118 @@
+"""A real Kubernetes API server on etcd with nothing behind it: no nodes, no controllers, ready in seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from playbooks.module_utils.kube_api import KubeApi, Refusal, connect
+from playbooks.tests.fake_kubernetes import kubeconfig
+
+CONTEXT = "bare"
+TOKEN = "a-token-of-the-bare-server"
+Object = dict[str, Any]
+VERSIONS = {"Role": "rbac.authorization.k8s.io/v1", "StorageClass": "storage.k8s.io/v1", "Deployment": "apps/v1"}
+
+
+def binaries() -> tuple[str, str] | None:
+    """etcd and kube-apiserver from PATH or the cache; None where one is missing."""
+    cache = Path(os.environ.get("CACHE") or Path.home() / ".cache" / "tributary")
+    found = []
+    for name in ("etcd", "kube-apiserver"):
+        built = sorted(cache.glob(f"bin/{name}-*/{name}"))
+        program = shutil.which(name) or (str(built[-1]) if built else None)
+        if program is None:
+            return None
+        found.append(program)
+    return found[0], found[1]
+
+
+class BareKubernetes:
+    """The server, the kubeconfig that leads to it as administrator, and ways to set and look at objects."""
+
+    context = CONTEXT
+
+    def __init__(self, folder: Path, etcd: str, server: str) -> None:
+        self.folder = folder
+        client, peer, port = _free_ports(3)
+        self.url = f"https://127.0.0.1:{port}"
+        self.kubeconfig = str(folder / "kubeconfig")
+        authority = str(folder / "certificates" / "apiserver.crt")
+        config = kubeconfig(self.url, CONTEXT, TOKEN, **{"certificate-authority": authority})
+        Path(self.kubeconfig).write_text(yaml.safe_dump(config))
+        (folder / "tokens.csv").write_text(f"{TOKEN},admin,1,system:masters\n")
+        key = folder / "service-accounts.key"
+        subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
+        keeper = f"http://127.0.0.1:{client}"
+        self._commands = [
+            [
+                *(etcd, "--data-dir", str(folder / "etcd"), "--unsafe-no-fsync"),
+                *("--listen-client-urls", keeper, "--advertise-client-urls", keeper),
+                *("--listen-peer-urls", f"http://127.0.0.1:{peer}"),
+            ],
+            [
+                *(server, "--etcd-servers", keeper, "--bind-address", "127.0.0.1", "--secure-port", str(port)),
+                *("--cert-dir", str(folder / "certificates"), "--token-auth-file", str(folder / "tokens.csv")),
+                *("--service-account-key-file", str(key), "--service-account-signing-key-file", str(key)),
+                *("--service-account-issuer", "https://kubernetes.default.svc"),
+                *("--authorization-mode", "RBAC", "--service-cluster-ip-range", "10.0.0.0/24"),
+                # No controller makes the accounts that this plugin would wait for.
+                *("--disable-admission-plugins", "ServiceAccount"),
+            ],
+        ]
+
+    def __enter__(self) -> BareKubernetes:
+        with contextlib.ExitStack() as stack:
+            for command in self._commands:
+                log = stack.enter_context((self.folder / f"{Path(command[0]).name}.log").open("wb"))
+                process = stack.enter_context(subprocess.Popen(command, stdout=log, stderr=log))
+                stack.callback(process.terminate)
+            deadline = time.monotonic() + 60
+            while not self._ready():
+                if time.monotonic() > deadline:
+                    raise TimeoutError((self.folder / "kube-apiserver.log").read_text()[-2000:])
+                time.sleep(0.2)
+            self._running = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    @property
+    def api(self) -> KubeApi:
+        return connect(self.kubeconfig, CONTEXT)
+
+    def put(self, definition: Object) -> None:
+        """Make or replace an object as somebody else would."""
+        api = self.api
+        metadata = definition["metadata"]
+        path = api.kind(definition["apiVersion"], definition["kind"]).path(metadata.get("namespace"))
+        if api.ask("POST", path, body=definition).status == 409:
+            replaced = api.ask("PUT", f"{path}/{metadata['name']}", body=definition)
+            assert replaced.status == 200, replaced.body
+
+    def look(self, kind: str, namespace: str | None, name: str) -> Object | None:
+        """One object."""
+        return self.api.get(VERSIONS.get(kind, "v1"), kind, namespace, name)
+
+    def _ready(self) -> bool:
+        try:
+            return self.api.ask("GET", "/readyz").status == 200 and bool(self.look("Namespace", None, "default"))
+        except Refusal:
+            return False
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
