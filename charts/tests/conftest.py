@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,17 @@ class Chart:
             self.text(values, profile=profile, release=release)
         return str(refused.value)
 
+    def upgrade(self, kubeconfig: Path, namespace: str, values: Mapping[str, Any]) -> None:
+        """Install or upgrade a release of the production profile on a real API server."""
+        command = [
+            *(str(self.helm), "upgrade", "--install", RELEASE, str(CHART), "--kubeconfig", str(kubeconfig)),
+            *("--namespace", namespace, "--values", str(CHART / "profiles" / "production.yaml"), "--values", "-"),
+        ]
+        given = yaml.safe_dump(merged(IMAGE_VALUES, values))
+        done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode:
+            raise Refusal(done.stderr)
+
     def pods(self, objects: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """The pod templates among the objects, by the name of their owner."""
         return {
@@ -105,17 +116,24 @@ def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def chart() -> Chart:
-    """The chart, rendered by the helm on PATH or by the one that the project built into its cache."""
-    cache = Path(
-        os.environ.get("CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tributary"
-    )
-    found = shutil.which("helm") or next((str(path) for path in sorted(cache.glob("bin/helm-*/helm"))), None)
-    if found is None:
-        pytest.fail(
-            f"helm: is neither on PATH nor in {cache}/bin. `make cluster` builds it, or install helm 3.18 or newer."
-        )
-    return Chart(Path(found))
+def program() -> Callable[[str], Path]:
+    """Finds a program by its name: on PATH, else the newest that the project built into its cache."""
+    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    cache = Path(os.environ.get("CACHE") or Path(caches) / "tributary")
+
+    def find(name: str) -> Path:
+        built = sorted(cache.glob(f"bin/{name}-*/{name}"), key=lambda path: path.stat().st_mtime)
+        if found := shutil.which(name) or next(reversed(built), None):
+            return Path(found)
+        pytest.fail(f"{name}: is neither on PATH nor in {cache}/bin. `make cluster` builds it.")
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def chart(program: Callable[[str], Path]) -> Chart:
+    """The chart, with the helm of this machine."""
+    return Chart(program("helm"))
 
 
 @pytest.fixture(params=VARIANTS)
