@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -17,8 +18,8 @@ class Api:
     def __init__(self, url: str) -> None:
         self.http = httpx.Client(base_url=url, timeout=60)
 
-    def get(self, path: str, status: int = 200, **parameters: str) -> Any:
-        return self._read(self.http.get(path, params=parameters or None), status)
+    def get(self, path: str, query: Mapping[str, str] | None = None, status: int = 200) -> Any:
+        return self._read(self.http.get(path, params=query), status)
 
     def post(self, path: str, body: object = None, status: int = 200) -> Any:
         return self._send("POST", path, {} if body is None else body, status)
@@ -33,12 +34,12 @@ class Api:
         message: str = answer["message"]
         return message
 
-    def pages(self, path: str, limit: int, **parameters: str) -> list[list[Any]]:
+    def pages(self, path: str, limit: int, query: Mapping[str, str] | None = None) -> list[list[Any]]:
         """All pages of a list, by following the cursors."""
         pages, cursor = [], ""
         while True:
-            query = {**parameters, "_limit": str(limit), **({"_cursor": cursor} if cursor else {})}
-            response = self.http.get(path, params=query)
+            page = {"_limit": str(limit), **({"_cursor": cursor} if cursor else {})}
+            response = self.http.get(path, params={**(query or {}), **page})
             pages.append(self._read(response, 200))
             assert response.headers["X-Limit"] == str(limit)
             cursor = response.headers.get("X-Next-Cursor", "")
