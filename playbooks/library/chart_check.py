@@ -25,6 +25,7 @@ description:
 options:
   helm: {description: The helm binary., type: str, default: helm}
   minimum_helm: {description: The oldest Helm that will do., type: str, required: true}
+  kubernetes: {description: The version of Kubernetes to render for., type: str, required: true}
   name: {description: The release name., type: str, required: true}
   namespace: {description: The namespace., type: str, required: true}
   chart: {description: The folder or archive of the chart., type: path, required: true}
@@ -96,10 +97,10 @@ def check(params: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     values: dict[str, Any] = {}
     try:
         problems += version_problem(helm.version(), params["minimum_helm"])
-        objects = helm.template(STAND_IN, params["chart"], files)
+        objects = helm.template(STAND_IN, params["chart"], files, params["kubernetes"])
         values = effective_values(helm, params["chart"], files)
         if not name_problems(params["name"]):
-            helm.template(params["name"], params["chart"], files)
+            helm.template(params["name"], params["chart"], files, params["kubernetes"])
     except HelmRefusal as refusal:
         problems += refusal.problems
     kinds = sorted({(each["apiVersion"], each["kind"]) for each in objects})

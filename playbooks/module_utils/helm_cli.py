@@ -115,9 +115,9 @@ class Helm:
         """The chart's own values."""
         return yaml.safe_load(self.run("show", "values", chart)) or {}
 
-    def template(self, name: str, chart: str, values_files: Sequence[str]) -> list[dict[str, Any]]:
-        """The rendered objects, without asking a cluster."""
-        text = self.run("template", name, chart, *_values(values_files))
+    def template(self, name: str, chart: str, values_files: Sequence[str], kubernetes: str) -> list[dict[str, Any]]:
+        """The rendered objects for a version of Kubernetes, without asking a cluster."""
+        text = self.run("template", name, chart, *_values(values_files), "--kube-version", kubernetes)
         return [each for each in yaml.safe_load_all(text) if each]
 
 
