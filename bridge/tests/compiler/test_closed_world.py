@@ -1,0 +1,31 @@
+"""Nothing of Metaflow's is dropped in silence: its own registries are read, and each entry must stand in support.py."""
+
+from typing import Any
+
+import pytest
+from metaflow.plugins import FLOW_DECORATORS, STEP_DECORATORS
+
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines import support
+
+READ = [each for each in STEP_DECORATORS if support.STEP_DECORATORS[each.name].how != "refused"]
+
+
+def test_every_step_decorator_of_metaflow_is_known() -> None:
+    assert {each.name for each in STEP_DECORATORS} == set(support.STEP_DECORATORS)
+
+
+def test_every_flow_decorator_of_metaflow_is_known() -> None:
+    assert {each.name for each in FLOW_DECORATORS} == set(support.FLOW_DECORATORS)
+
+
+@pytest.mark.parametrize("decorator", READ, ids=[each.name for each in READ])
+def test_every_attribute_of_a_translated_decorator_is_known(decorator: Any) -> None:
+    assert set(decorator.defaults) == set(support.ATTRIBUTES.get(decorator.name, {}))
+
+
+def test_every_refusal_says_what_to_do_instead() -> None:
+    tables = [support.STEP_DECORATORS, support.FLOW_DECORATORS, *support.ATTRIBUTES.values()]
+    for table in tables:
+        for name, entry in table.items():
+            assert entry.note, name
+            assert bool(entry.instead) == (entry.how == "refused"), name
