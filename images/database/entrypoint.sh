@@ -52,6 +52,9 @@ initialise() {
     sync --file-system "$PGDATA"
 }
 
+# Until the server runs; what is half made then is made anew.
+trap 'exit 143' TERM INT
+
 if [[ $# -gt 0 && $1 != postgres && $1 != -* ]]; then
     exec "$@"
 fi
@@ -75,6 +78,8 @@ flock --timeout "$LOCK_WAIT" 9 || refuse "another server still uses $VOLUME. It 
 if [[ -s $PGDATA/PG_VERSION ]]; then
     found=$(<"$PGDATA/PG_VERSION")
     [[ $found == "$PG_MAJOR" ]] || refuse "$PGDATA was written by PostgreSQL $found and this is $PG_MAJOR. Use an image of PostgreSQL $found."
+    # By the lock above no server runs, so what an older one left of its own lock is stale.
+    rm -f "$PGDATA/postmaster.pid"
 elif [[ -d $PGDATA && -n $(ls -A "$PGDATA") ]]; then
     refuse "$PGDATA holds files but no database. Move them away."
 else
@@ -87,4 +92,13 @@ sql "$PGDATA" <<<"ALTER ROLE $ROLE PASSWORD $(quoted "'" "$PASSWORD")" ||
     refuse "the password of $POSTGRES_USER could not be set. The line above says why."
 unset POSTGRES_PASSWORD PASSWORD
 
-exec postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories="$SOCKETS" -c jit=off "$@"
+# This shell stays as process 1 and takes in orphans, such as what a probe left behind. PostgreSQL in its place would
+# take an orphan that fails for a broken server process, and end all sessions.
+postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories="$SOCKETS" -c jit=off "$@" &
+server=$!
+# A fast shutdown: sessions are ended rather than waited for.
+trap 'kill -INT "$server"' TERM INT
+while kill -0 "$server" 2>/dev/null; do
+    wait "$server" || true
+done
+wait "$server"
