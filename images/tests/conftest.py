@@ -218,12 +218,18 @@ class Container:
 
 
 class Images:
-    """The images of this repository, built, and the containers that a test starts of them."""
+    """The images of this repository, built when they are first asked for, and the containers that a test starts."""
 
-    def __init__(self, engine: Engine, built: dict[str, Built]) -> None:
+    def __init__(self, engine: Engine, cache: Path) -> None:
         self.engine = engine
-        self.built = built
+        self.cache = cache
+        self.built: dict[str, Built] = {}
         self.started: list[str] = []
+
+    def reference(self, image: str) -> str:
+        if image not in self.built:
+            self.built |= build_images(OUR_TABLE, [image], cache=self.cache, say=print, engine=self.engine)
+        return self.built[image].reference
 
     def start(
         self,
@@ -246,7 +252,7 @@ class Images:
             argv += ["--volume", f"{folder}:{place}"]
         argv += ["--entrypoint", entrypoint] if entrypoint else []
         subprocess.run(
-            [*argv, self.built[image].reference, *command], env=self.engine.environment, check=True, capture_output=True
+            [*argv, self.reference(image), *command], env=self.engine.environment, check=True, capture_output=True
         )
         self.started.append(name)
         return Container(self.engine, name)
@@ -265,11 +271,9 @@ class Images:
 
 
 @pytest.fixture(scope="session")
-def built_images() -> Iterator[Images]:
-    """All images of this repository, built where they are not there yet."""
+def built_images() -> Images:
     cache = Path(os.environ.get("CACHE") or Path.home() / ".cache" / "tributary").resolve()
-    engine = choose("auto", cache)
-    yield Images(engine, build_images(OUR_TABLE, cache=cache, say=print, engine=engine))
+    return Images(choose("auto", cache), cache)
 
 
 @pytest.fixture
