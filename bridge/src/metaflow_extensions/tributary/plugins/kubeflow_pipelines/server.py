@@ -5,6 +5,7 @@ such thing" is believed only when Kubeflow Pipelines itself says so, never from 
 """
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -257,9 +258,8 @@ class Server:
         except self._api.ApiException as error:
             raise self._answered(error, first) from None
         except wire as error:
-            reason = getattr(error, "reason", None) or error
             raise Refused(
-                f"Kubeflow Pipelines at {self.url}: cannot be reached ({_short(reason)}). "
+                f"Kubeflow Pipelines at {self.url}: cannot be reached ({_cause(error)}). "
                 f"Start it, or correct {URL_SETTING}."
             ) from None
 
@@ -305,6 +305,13 @@ def _said(body: Any) -> tuple[int | None, str] | None:
         return None
     message = answer.get("message") or answer.get("error") or answer.get("error_message")
     return (answer.get("code"), _short(message)) if isinstance(message, str) else None
+
+
+def _cause(error: Exception) -> str:
+    """The operating system's words out of urllib3's, which name the connection and the attempt too."""
+    reason = str(getattr(error, "reason", None) or error)
+    match = re.search(r"\[Errno -?\d+\] ([^()]+)", reason)
+    return match.group(1).strip() if match else _short(reason)
 
 
 def _short(text: object) -> str:
