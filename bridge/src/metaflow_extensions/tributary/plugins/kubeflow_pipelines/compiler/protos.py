@@ -1,4 +1,4 @@
-"""The documents read strictly by Kubeflow Pipelines' own protos, so that a field of no meaning never leaves the laptop."""
+"""The documents, read strictly by Kubeflow Pipelines' own protos: no field without a meaning leaves the laptop."""
 
 from importlib import import_module, metadata, util
 from pathlib import Path
