@@ -36,7 +36,6 @@ class Release:
 
     status: str
     revision: int
-    started: str
     values: Mapping[str, Any]
     manifest: str
     hooks: tuple[str, ...]
@@ -163,7 +162,8 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _upgrade(name: str, chart: str, values_files: Sequence[str]) -> list[str]:
-    return ["upgrade", "--install", name, chart, *_values(values_files), "--output", "json"]
+    # Without --reset-values, helm takes the values of before when it is given none.
+    return ["upgrade", "--install", name, chart, *_values(values_files), "--reset-values", "--output", "json"]
 
 
 def _values(values_files: Sequence[str]) -> list[str]:
@@ -175,7 +175,6 @@ def _release(text: str) -> Release:
     return Release(
         status=told["info"]["status"],
         revision=told["version"],
-        started=told["info"].get("last_deployed", ""),
         values=told.get("config") or {},
         manifest=told.get("manifest", ""),
         hooks=tuple(hook["manifest"] for hook in told.get("hooks") or []),
