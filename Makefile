@@ -45,6 +45,7 @@ check: $(READY) ## All that needs no cluster, server or browser; under a minute
 	@$(VENV)/bin/ruff check --quiet $(CODE)
 	@$(VENV)/bin/mypy $(CODE)
 	@$(VENV)/bin/lint-imports | tail -n 3
+	@$(RUN) -m installer helm >/dev/null
 	@$(RUN) -m pytest -q -n 2 -m 'not cluster and not server and not slow and not long' $(ARGS)
 
 .PHONY: demo

@@ -1,4 +1,4 @@
-"""`python -m installer install|demo|env|uninstall`: what the Makefile calls."""
+"""`python -m installer install|demo|env|helm|uninstall`: what the Makefile calls."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def main(words: Sequence[str] | None = None) -> int:
     demo_ = commands.add_parser("demo", help="find the demo's run, or run it")
     demo_.add_argument("--again", action="store_true", help="run it even when this code has already run")
     commands.add_parser("env", help="print the exports that configure a shell")
+    commands.add_parser("helm", help="print the path of the helm program; build it when there is none")
     uninstall_ = commands.add_parser("uninstall", help="take the platform out, keep the cluster")
     uninstall_.add_argument("--delete-data", action="store_true", help="take volumes and Secrets too")
     given = parser.parse_args(words)
@@ -40,6 +41,8 @@ def main(words: Sequence[str] | None = None) -> int:
                 print(run_demo(settings, again=given.again))
             case "env":
                 print(_env_file(settings).read_text(), end="")
+            case "helm":
+                print(playbooks.helm_binary(settings))
             case "uninstall":
                 uninstall(settings, delete_data=given.delete_data)
     except Refused as reason:

@@ -59,4 +59,8 @@ def helm_binary(settings: Settings) -> Path:
     """The helm on PATH, else the one built into the cache."""
     if found := shutil.which("helm"):
         return Path(found)
-    return golang.build([programs.helm()], cache=settings.cache, say=print)["helm"]
+    return golang.build([programs.helm()], cache=settings.cache, say=_to_stderr)["helm"]
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
