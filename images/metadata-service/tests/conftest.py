@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,3 +78,16 @@ def start_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
         if running.process.poll() is None:
             running.process.kill()
             running.process.wait()
+
+
+@pytest.fixture
+def open_api() -> Iterator[Callable[[Service], Api]]:
+    """Makes a client of a service of the test's own."""
+    with contextlib.ExitStack() as opened:
+
+        def make(running: Service) -> Api:
+            client = Api(running.url)
+            opened.enter_context(client.http)
+            return client
+
+        yield make

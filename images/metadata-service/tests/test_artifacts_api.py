@@ -177,7 +177,7 @@ def test_names_that_together_break_an_index_are_refused(api: Api) -> None:
     flow, step, name = ("".join(chr(chance.randrange(0x10000, 0x20000)) for _ in range(255)) for _ in range(3))
     api.post(f"/flows/{flow}")
     task = api.new_task(api.new_step(api.new_run(f"/flows/{flow}"), step))
-    message = api.message("POST", task + "/artifact", 400, [artifact("good"), artifact(name)])
+    message = api.message("POST", task + "/artifact", 400, [artifact("good"), artifact(name, location="x")])
     assert "an index of the database" in message
     assert api.get(task + "/artifacts") == []
 

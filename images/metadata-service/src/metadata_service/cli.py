@@ -34,10 +34,13 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command; gives the exit code. 2 means that the settings are wrong, and says what on standard error."""
     command: str = _parser().parse_args(arguments).command
     try:
-        settings = Settings.from_environ(os.environ)
+        return _run(command, Settings.from_environ(os.environ))
     except WrongSettings as wrong:
         print(wrong, file=sys.stderr)
         return REFUSED
+
+
+def _run(command: str, settings: Settings) -> int:
     logs.configure(settings.log_level)
     for name in settings.unknown:
         log.warning("%s is not a setting of this service and has no effect", name)

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 from collections.abc import Iterator
 
 import uvicorn
 
 from metadata_service.api.application import application
-from metadata_service.settings import Settings
+from metadata_service.settings import Settings, WrongSettings
 from metadata_service.storage.postgres.store import PostgresStorage
 
 log = logging.getLogger(__name__)
@@ -34,14 +35,13 @@ class _Server(uvicorn.Server):
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Requests that are under way then are answered before this returns.
 
-    The port is served at once, whether the database is there or not. Raises what the keeper fails with: it ends only by
-    a bug.
+    The port is served at once, whether the database is there or not. Raises WrongSettings when it cannot be, and what
+    the keeper fails with: it ends only by a bug.
     """
+    listener = _listen(settings)
     storage = PostgresStorage(settings.database)
     config = uvicorn.Config(
         application(storage),
-        host=settings.host,
-        port=settings.port,
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -55,7 +55,7 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, server.handle_exit, number, None)
     log.info("serving on %s:%d, database %s", settings.host, settings.port, settings.database.address)
     keeper = asyncio.create_task(storage.keep())
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve([listener]))
     await asyncio.wait({keeper, serving}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     await serving
@@ -63,3 +63,12 @@ async def serve(settings: Settings) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await keeper
     await storage.close()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        problem = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. Choose another or free it."
+        raise WrongSettings([f"MF_METADATA_PORT: {problem}"]) from error
