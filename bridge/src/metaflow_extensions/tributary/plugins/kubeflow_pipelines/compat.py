@@ -7,7 +7,7 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha1
 from typing import Any
@@ -65,15 +65,16 @@ def lint(state: State) -> None:
 def attach_kubernetes(state: State) -> None:
     """Give every step @kubernetes, so that its defaults, --with kubernetes and @resources meet in one decorator."""
     decorators._attach_decorators(state.flow, list(ATTACHED))
-    decorators._process_late_attached_decorator(
-        list(ATTACHED), state.flow, state.graph, state.environment, state.flow_datastore, state.logger
-    )
-    state.graph = state.flow._graph
     for step in state.flow:
         for decorator in step.decorators:
             if isinstance(decorator, KubernetesDecorator):
                 # Metaflow asks here for the kubernetes package, which only its own jobs need.
                 decorator.package_init = _nothing
+                decorator.step_init = _without_timeouts(decorator.step_init)
+    decorators._process_late_attached_decorator(
+        list(ATTACHED), state.flow, state.graph, state.environment, state.flow_datastore, state.logger
+    )
+    state.graph = state.flow._graph
 
 
 def package(state: State) -> CodePackage:
@@ -233,6 +234,15 @@ def given_parameters(state: State, ctx: Any, values: Mapping[str, Any]) -> dict[
 
 def _nothing(*_: object, **__: object) -> None:
     return None
+
+
+def _without_timeouts(step_init: Callable[..., None]) -> Callable[..., None]:
+    """Metaflow refuses a @timeout under 60 seconds for its own jobs, whose pods it stops. Ours it never stops."""
+
+    def filtered(flow: Any, graph: Any, step: str, found: list[Any], *rest: Any) -> None:
+        step_init(flow, graph, step, [each for each in found if not isinstance(each, TimeoutDecorator)], *rest)
+
+    return filtered
 
 
 def _name(decorator: Any) -> str:

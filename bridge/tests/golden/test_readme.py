@@ -1,0 +1,40 @@
+"""The README's table of what is translated is made from support.py. `--regenerate` writes it."""
+
+from pathlib import Path
+
+import pytest
+
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines import support
+
+README = Path(__file__).parents[2] / "README.md"
+BEGIN, END = "<!-- support: begin -->\n", "<!-- support: end -->\n"
+
+
+def table() -> str:
+    """The rows for decorators, and for attributes that are refused while their decorator is not."""
+    rows = ["| what | how | note |", "|---|---|---|"]
+    for names in (support.STEP_DECORATORS, support.FLOW_DECORATORS):
+        rows += [f"| @{name} | {entry.how} | {entry.note} |" for name, entry in sorted(names.items())]
+    for decorator, attributes in sorted(support.ATTRIBUTES.items()):
+        refused = {name: entry for name, entry in sorted(attributes.items()) if entry.how == "refused"}
+        rows += [f"| @{decorator}({name}=…) | {entry.how} | {entry.note} |" for name, entry in refused.items()]
+    others = {
+        "switch": support.SWITCH,
+        "recursive step": support.RECURSION,
+        "Config": support.CONFIG,
+        "IncludeFile": support.INCLUDE_FILE,
+        "flow mutators": support.MUTATOR,
+        "step decorators written by users": support.WRAPPER,
+        "--environment conda, pypi, uv": support.ENVIRONMENT,
+    }
+    rows += [f"| {name} | {entry.how} | {entry.note} |" for name, entry in others.items()]
+    return "\n".join(rows) + "\n"
+
+
+def test_the_readme_shows_what_is_translated(pytestconfig: pytest.Config) -> None:
+    before, rest = README.read_text().split(BEGIN)
+    shown, after = rest.split(END)
+    if pytestconfig.getoption("--regenerate", default=False):
+        README.write_text(f"{before}{BEGIN}{table()}{END}{after}")
+        return
+    assert shown == table()
