@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from cluster import doctor, steps
 from cluster.errors import Failed, Refused
+from cluster.kubeflow import Kubeflow
 from cluster.providers import provider_of
 from cluster.providers.provider import Health
 from cluster.settings import Settings
@@ -37,12 +38,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
         ("up", _up, "make the cluster, or find it and leave it alone"),
+        ("kubeflow", _kubeflow, "put in Kubeflow Pipelines, only where the cluster has none"),
         ("doctor", _doctor, "say what hinders a start, and change nothing"),
         ("down", _down, "take away what `up`, `kubeflow` and `forward` made"),
     ):
         sub = commands.add_parser(name, help=text, description=text.capitalize() + ".")
         sub.set_defaults(run=run)
-        if run in (_up,):
+        if run in (_up, _kubeflow):
             sub.add_argument("--dry-run", action="store_true", help="only say what would be done")
             which = sub.add_mutually_exclusive_group()
             which.add_argument("--only", metavar="STEP", help="run this step alone, even when it is done")
@@ -57,6 +59,19 @@ def _up(settings: Settings, options: argparse.Namespace) -> None:
     if provider.health() is not Health.READY:
         doctor.refuse_problems(settings, provider)
     _run(provider.steps(), options)
+
+
+def _kubeflow(settings: Settings, options: argparse.Namespace) -> None:
+    provider = provider_of(settings)
+    if provider.health() is not Health.READY:
+        if options.dry_run:
+            _screen("  would put in Kubeflow Pipelines once the cluster is up")
+            return
+        raise Failed(f"kubeflow: {settings.kube_context} does not answer. Run `python -m cluster up` first.")
+    kubeflow = Kubeflow(settings, provider)
+    if kubeflow.is_foreign():
+        _screen(f"  Kubeflow Pipelines is in namespace {settings.kubeflow_namespace} already; it is left as it is.")
+    _run(kubeflow.steps(), options)
 
 
 def _run(all_steps: Sequence[Step], options: argparse.Namespace) -> None:

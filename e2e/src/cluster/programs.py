@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from cluster import versions
+from image_builder import golang
 from image_builder.golang import GoProgram
 
 _KUBERNETES_PROGRAMS = (
     "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubeadm", "kubectl",
 )  # fmt: skip
 _ARGO_SIGNALS = Path(__file__).parent / "argo" / "signal_linux.go"
-_PIPELINES_MODULE = "github.com/kubeflow/pipelines"
+ARGO_MODULE = "github.com/argoproj/argo-workflows/v3"
+PIPELINES_MODULE = "github.com/kubeflow/pipelines"
+# The checksum database does not know these pseudo-versions. The module's own go.sum still holds for all it needs.
+_PIPELINES_ENV = {"GONOSUMDB": f"{PIPELINES_MODULE},{PIPELINES_MODULE}/*"}
 
 
 def _kubernetes_ldflags(package: str) -> str:
@@ -65,8 +69,8 @@ def argo() -> list[GoProgram]:
     """Argo's controller and the executor. The zip lacks the executor's file for signals on Linux."""
     return [
         GoProgram(
-            name, "github.com/argoproj/argo-workflows/v3", versions.ARGO, f"cmd/{name}",
-            ldflags=f"-X github.com/argoproj/argo-workflows/v3.version={versions.ARGO}",
+            name, ARGO_MODULE, versions.ARGO, f"cmd/{name}",
+            ldflags=f"-X {ARGO_MODULE}.version={versions.ARGO}",
             overlay=(("workflow/executor/osspecific/signal_linux.go", _ARGO_SIGNALS),),
         )
         for name in ("workflow-controller", "argoexec")
@@ -81,11 +85,10 @@ def protoc_gen_go() -> GoProgram:
 def pipelines(api: Path, kubernetes_platform: Path) -> list[GoProgram]:
     """The programs of Kubeflow Pipelines. The two folders stand in the place of its nested modules.
 
-    The API server links sqlite, hence cgo. The checksum database does not know the pseudo-version: go.sum of the
-    other modules still holds.
+    The API server links sqlite, hence cgo.
     """
     overlay = (("api", api), ("kubernetes_platform", kubernetes_platform))
-    go_env = (("GONOSUMDB", f"{_PIPELINES_MODULE},{_PIPELINES_MODULE}/*"),)
+    go_env = tuple(_PIPELINES_ENV.items())
     plain = {
         "driver": "backend/src/v2/cmd/driver",
         "launcher-v2": "backend/src/v2/cmd/launcher-v2",
@@ -94,11 +97,22 @@ def pipelines(api: Path, kubernetes_platform: Path) -> list[GoProgram]:
     }
     return [
         *(
-            GoProgram(name, _PIPELINES_MODULE, versions.KUBEFLOW_PIPELINES_MODULE, package, overlay=overlay, go_env=go_env)
+            GoProgram(name, PIPELINES_MODULE, versions.KUBEFLOW_PIPELINES_MODULE, package, overlay=overlay, go_env=go_env)
             for name, package in plain.items()
         ),
         GoProgram(
-            "kfp-apiserver", _PIPELINES_MODULE, versions.KUBEFLOW_PIPELINES_MODULE, "backend/src/apiserver",
+            "kfp-apiserver", PIPELINES_MODULE, versions.KUBEFLOW_PIPELINES_MODULE, "backend/src/apiserver",
             tags="netgo osusergo sqlite_omit_load_extension", cgo=True, overlay=overlay, go_env=go_env,
         ),
     ]  # fmt: skip
+
+
+def pipelines_folder(cache: Path, nested: str = "", version: str = versions.KUBEFLOW_PIPELINES_MODULE) -> Path:
+    """The files of the module of Pipelines, or of one nested in it. Raises GoBuildError."""
+    module = f"{PIPELINES_MODULE}/{nested}" if nested else PIPELINES_MODULE
+    return golang.module_folder(module, version, cache=cache, go_env=_PIPELINES_ENV)
+
+
+def argo_folder(cache: Path) -> Path:
+    """The files of Argo's module. Raises GoBuildError."""
+    return golang.module_folder(ARGO_MODULE, versions.ARGO, cache=cache)

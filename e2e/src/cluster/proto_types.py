@@ -22,7 +22,8 @@ from google.protobuf.compiler import plugin_pb2
 from cluster import programs, versions
 from image_builder import golang
 
-_MODULE = "github.com/kubeflow/pipelines"
+# Raise it when this module makes other files of the same sources.
+MAKER = 1
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ SOURCES = (
 
 def make(cache: Path, say: Callable[[str], None]) -> tuple[Path, Path]:
     """Give the folders of the modules `api` and `kubernetes_platform` with types of the pinned release."""
-    recipe = repr((SOURCES, versions.KUBEFLOW_PIPELINES, versions.PROTOC_GEN_GO)) + Path(__file__).read_text()
+    recipe = repr((MAKER, SOURCES, versions.KUBEFLOW_PIPELINES, versions.PROTOC_GEN_GO))
     target = cache / "go" / "protos" / hashlib.sha256(recipe.encode()).hexdigest()[:12]
     folders = (target / "api", target / "kubernetes_platform")
     if target.is_dir():
@@ -82,8 +83,7 @@ def _install_wheels(site: Path, cache: Path) -> None:
 
 
 def _nested_module(source: Source, target: Path, cache: Path) -> None:
-    module = f"{_MODULE}/{source.nested}"
-    folder = golang.module_folder(module, source.nested_version, cache=cache, go_env={"GONOSUMDB": f"{_MODULE}/*"})
+    folder = programs.pipelines_folder(cache, source.nested, source.nested_version)
     shutil.copytree(folder, target, copy_function=shutil.copyfile)
 
 
@@ -94,7 +94,7 @@ def _generate(source: Source, site: Path, generator: Path, target: Path) -> None
     request = plugin_pb2.CodeGeneratorRequest(
         file_to_generate=[name],
         proto_file=files,
-        parameter=f"M{name}={_MODULE}/{source.nested}/{source.package}",
+        parameter=f"M{name}={programs.PIPELINES_MODULE}/{source.nested}/{source.package}",
     )
     done = subprocess.run([generator], input=request.SerializeToString(), stdout=subprocess.PIPE, check=True)
     response = plugin_pb2.CodeGeneratorResponse.FromString(done.stdout)
