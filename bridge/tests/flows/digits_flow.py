@@ -68,9 +68,8 @@ class DigitsFlow(FlowSpec):
         """Test the chosen model on pictures that it has not seen."""
         read = self.model.predict(self.test_pictures)
         self.accuracy = float((read == self.test_labels).mean())
-        self.misread = [
-            (int(label), int(wrong)) for label, wrong in zip(self.test_labels, read, strict=True) if label != wrong
-        ]
+        pairs = zip(self.test_labels, read, strict=True)
+        self.misread = [(int(label), int(wrong)) for label, wrong in pairs if label != wrong]
         gamma, count = self.setting["gamma"], len(self.misread)
         self.report = f"gamma {gamma}: accuracy {self.accuracy:.4f}, {count} of {len(read)} digits misread"
         print(self.report)

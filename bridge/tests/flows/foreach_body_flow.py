@@ -10,10 +10,10 @@ class ForeachBodyFlow(FlowSpec):
     def start(self):
         self.greeting = "hello"
         self.people = ["ada", "grace", "edsger"]
-        self.next(self.name, foreach="people")
+        self.next(self.tidy, foreach="people")
 
     @step
-    def name(self):
+    def tidy(self):
         self.person = self.input.capitalize()
         self.next(self.greet)
 

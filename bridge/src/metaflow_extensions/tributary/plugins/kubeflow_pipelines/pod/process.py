@@ -39,7 +39,9 @@ class BecomeCommand(BaseException):
     def run(self) -> NoReturn:
         """Run the flow's file as `python file arguments` would, and end the interpreter as it would."""
         sys.argv = self.argv
-        runpy.run_path(self.argv[0], run_name="__main__")
+        # Metaflow puts a class of its own into the module __main__, where its pickles look for it.
+        pickled = {name: value for name, value in vars(sys.modules["__main__"]).items() if isinstance(value, type)}
+        runpy.run_path(os.path.abspath(self.argv[0]), init_globals=pickled, run_name="__main__")
         sys.exit(0)
 
 

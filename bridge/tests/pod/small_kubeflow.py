@@ -1,0 +1,246 @@
+"""Kubeflow Pipelines in small: starts the runner for one task after the other, each in a process of its own, as the
+pods of a pipeline would. Datastore and metadata are folders. What a run left is read from the datastore alone.
+"""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from metaflow import FlowSpec
+from metaflow.datastore import FlowDataStore
+from metaflow.exception import MetaflowExceptionWrapper
+from metaflow.graph import FlowGraph
+from metaflow.plugins.datastores.local_storage import LocalStorage
+
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import (
+    SCHEMA_VERSION,
+    Deployment,
+    ParameterRecord,
+    StepRecord,
+)
+
+FLOWS = Path(__file__).parents[1] / "flows"
+RUNNER = (
+    "import sys\n"
+    "from pathlib import Path\n"
+    "from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import runner\n"
+    "sys.exit(runner.main(Path(sys.argv[1]).read_text(), sys.argv[2:]))"
+)
+
+Place = tuple[str, tuple[int, ...]]
+
+
+def environment(root: Path, **more: str) -> dict[str, str]:
+    """A process's environment with Metaflow's datastore and metadata in a folder, and nothing of this machine's
+    settings.
+    """
+    ours = {
+        name: value for name, value in os.environ.items() if not name.startswith(("METAFLOW_", "TRIBUTARY_", "KFP_"))
+    }
+    settings = {
+        "METAFLOW_HOME": str(root / "home"),
+        "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(root),
+        "METAFLOW_DEFAULT_DATASTORE": "local",
+        "METAFLOW_DEFAULT_METADATA": "local",
+        "METAFLOW_USER": "tester",
+    }
+    return ours | settings | more
+
+
+def load(flow_file: Path) -> type[FlowSpec]:
+    """The flow class in a file."""
+    spec = importlib.util.spec_from_file_location(flow_file.stem, flow_file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    (flow,) = (
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, FlowSpec) and value is not FlowSpec
+    )
+    return flow
+
+
+def describe(flow_file: Path, root: Path, tags: tuple[str, ...] = ()) -> Deployment:
+    """The record that a deployment of the flow would have, with the datastore in a folder."""
+    flow = load(flow_file)
+    graph = FlowGraph(flow)
+    return Deployment(
+        schema_version=SCHEMA_VERSION,
+        pipeline=flow.__name__.lower(),
+        flow_name=flow.__name__,
+        flow_file=flow_file.name,
+        start_step=graph.start_step,
+        end_step=graph.end_step,
+        owner="tester",
+        production_token=None,
+        namespace=None,
+        tags=tags,
+        code_url="s3://bucket/code",
+        code_sha="0" * 40,
+        code_metadata="{}",
+        environment_type="local",
+        datastore_type="local",
+        datastore_root=str(root / ".metaflow"),
+        metadata_type="local",
+        event_logger_type="nullSidecarLogger",
+        monitor_type="nullSidecarMonitor",
+        options=(),
+        environment={},
+        parameters=tuple(
+            ParameterRecord(parameter.name, f"in_{number}", "json", "")
+            for number, (_, parameter) in enumerate(flow._get_parameters())
+        ),
+        steps={node.name: _step(graph, node) for node in graph},
+    )
+
+
+def _step(graph: Any, node: Any) -> StepRecord:
+    around = node.split_parents[:-1] if node.type == "join" else node.split_parents
+    retries = [decorator.step_task_retry_count() for decorator in node.decorators]
+    by_name = {decorator.name: decorator for decorator in node.decorators}
+    return StepRecord(
+        kind=node.type,
+        in_funcs=tuple(node.in_funcs),
+        out_funcs=tuple(node.out_funcs),
+        split_parents=tuple(node.split_parents),
+        matching_join=node.matching_join,
+        foreach_parents=tuple(name for name in around if graph[name].type == "foreach"),
+        user_code_retries=max((user for user, _ in retries), default=0),
+        error_retries=max((error for _, error in retries), default=0),
+        timeout_seconds=int(by_name["timeout"].attributes["seconds"]) if "timeout" in by_name else None,
+        environment=dict(by_name["environment"].attributes["vars"]) if "environment" in by_name else {},
+        decospecs=(),
+    )
+
+
+class PipelineFailed(AssertionError):
+    """A task failed in its last attempt; the message is what its pod said."""
+
+
+@dataclass
+class SmallKubeflow:
+    """One run of one deployment. `pods` counts what was started, by place."""
+
+    deployment: Deployment
+    root: Path
+    run: str = "0a1b2c3d-run"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    pods: dict[Place, int] = field(default_factory=dict)
+
+    @property
+    def record_file(self) -> Path:
+        """Where the record lies for the runner to read."""
+        file = self.root / f"{self.deployment.flow_name}.json"
+        file.write_text(self.deployment.to_json())
+        return file
+
+    def pod(self, step: str, path: tuple[int, ...] = (), attempt: int = 0, **variables: str) -> subprocess.Popen[str]:
+        """Start the container of a task, as attempt `attempt` of its node."""
+        argv = [sys.executable, "-uc", RUNNER, str(self.record_file), step]
+        argv += [word for index in path for word in ("--index", str(index))]
+        if self.deployment.steps[step].kind == "foreach":
+            argv += ["--splits", str(self.splits_file(step, path))]
+        if step == self.deployment.start_step:
+            argv += [word for each in self.deployment.parameters for word in self._parameter(each)]
+        told = {
+            "TRIBUTARY_RUN": self.run,
+            "TRIBUTARY_NODE": f"wf-1.root.iteration-item(0:0).executor({attempt})",
+            "TRIBUTARY_POD": f"wf-1-{step}-{attempt}",
+        }
+        self.pods[step, path] = self.pods.get((step, path), 0) + 1
+        return subprocess.Popen(
+            argv,
+            cwd=FLOWS,
+            env=environment(self.root, **(told | variables)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def splits_file(self, step: str, path: tuple[int, ...]) -> Path:
+        """Where a foreach step's pod is told to write its splits."""
+        return self.root / "outputs" / self.run / "-".join((step, *map(str, path))) / "splits"
+
+    def execute(self) -> None:
+        """Run the whole pipeline, one pod at a time. PipelineFailed when a task has no attempt left."""
+        self._walk(self.deployment.start_step, (), None)
+
+    def _walk(self, name: str, path: tuple[int, ...], until: str | None) -> None:
+        while name != until:
+            step = self.deployment.steps[name]
+            self._task(name, path)
+            if step.kind == "end":
+                return
+            if step.kind == "foreach":
+                for index in json.loads(self.splits_file(name, path).read_text()):
+                    self._walk(step.out_funcs[0], (*path, int(index)), step.matching_join)
+            elif step.kind == "split":
+                for branch in step.out_funcs:
+                    self._walk(branch, path, step.matching_join)
+            name = step.matching_join if step.kind in ("foreach", "split") and step.matching_join else step.out_funcs[0]
+
+    def _task(self, name: str, path: tuple[int, ...]) -> None:
+        step = self.deployment.steps[name]
+        for attempt in range(step.user_code_retries + (1 if step.error_retries else 0) + 1):
+            pod = self.pod(name, path, attempt)
+            out, err = pod.communicate(timeout=120)
+            if pod.returncode == 0:
+                return
+        raise PipelineFailed(f"{name} {path}: exit code {pod.returncode}\n{out}\n{err}")
+
+    def _parameter(self, parameter: ParameterRecord) -> list[str]:
+        given = self.parameters.get(parameter.name)
+        return ["--parameter", parameter.input, "" if given is None else json.dumps(given)]
+
+
+@dataclass(frozen=True)
+class SeenTask:
+    """One task as the datastore has it: its id, the attempt that counts, its artifacts by name."""
+
+    task: str
+    attempt: int
+    artifacts: dict[str, Any]
+
+
+def tasks(flow: str, root: Path, run: str) -> dict[Place, SeenTask]:
+    """All tasks of a run that ended, by step and foreach index path. Two tasks at one place raise ValueError."""
+    store = FlowDataStore(flow, storage_impl=LocalStorage, ds_root=str(root / ".metaflow"))
+    seen: dict[Place, SeenTask] = {}
+    for task in store.get_task_datastores(run):
+        names = [name for name, _ in task.items()]
+        values = {name: _comparable(task[name]) for name in names}
+        place = (task.step_name, tuple(frame.index for frame in values["_foreach_stack"]))
+        if place in seen:
+            raise ValueError(f"{seen[place].task} and {task.task_id} stand at the same place {place}")
+        seen[place] = SeenTask(task.task_id, task.attempt, values)
+    return seen
+
+
+def _comparable(value: Any) -> Any:
+    """A caught exception holds its traceback, with the paths of the machine it was raised on; the rest is compared as
+    it is.
+    """
+    if isinstance(value, MetaflowExceptionWrapper):
+        return (value.type, value.exception.splitlines()[:1])
+    return value
+
+
+def run_locally(flow_file: Path, root: Path, *words: str) -> str:
+    """`python flow.py run`; gives the run id."""
+    written = root / "run-id"
+    subprocess.run(
+        [sys.executable, flow_file.name, "--quiet", "--no-pylint", "run", "--run-id-file", str(written), *words],
+        cwd=flow_file.parent,
+        env=environment(root),
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+    return written.read_text().strip()

@@ -1,0 +1,53 @@
+"""A flow's run, task by task through the runner, leaves what a run on the laptop leaves."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.tests.pod.small_kubeflow import FLOWS, SmallKubeflow, describe, run_locally, tasks
+
+# The demo needs scikit-learn, and learns for a while: it is compared on the cluster.
+NAMES = sorted(file.stem for file in FLOWS.glob("*_flow.py") if file.stem != "digits_flow")
+QUICK = ("linear_flow",)
+
+# What somebody gives when the run is started. Deploy-time defaults are values by then.
+GIVEN: dict[str, dict[str, Any]] = {
+    "parameters_flow": {
+        "made_at_deployment": 3,
+        "epochs": -5,
+        "quiet": True,
+        "learning-rate": 1e-7,
+        "nothing": "--no-dashes",
+        "layers": {"sizes": [1, 2, 3], "name": "ünïcode"},
+    }
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in NAMES]
+)
+def test_the_runner_leaves_what_a_local_run_leaves(name: str, tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        folder.mkdir()
+    deployment = describe(FLOWS / f"{name}.py", there)
+    given = GIVEN.get(name, {})
+    run = SmallKubeflow(deployment, there, parameters=given)
+
+    run.execute()
+    words = [f"--{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in given.items()]
+
+    wanted = tasks(deployment.flow_name, here, run_locally(FLOWS / f"{name}.py", here, *words))
+    found = tasks(deployment.flow_name, there, f"kfp-{run.run}")
+    assert found.keys() == wanted.keys()
+    for place, task in wanted.items():
+        assert found[place].artifacts.keys() == task.artifacts.keys(), place
+        assert found[place].attempt == task.attempt, place
+        different = {
+            artifact: (value, found[place].artifacts[artifact])
+            for artifact, value in task.artifacts.items()
+            if found[place].artifacts[artifact] != value
+        }
+        assert not different, place
