@@ -15,6 +15,11 @@ def kubeflow() -> Iterator[Kubeflow]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "BACKOFF_SECONDS", 0.0)
+
+
 def test_a_server_says_what_it_is(kubeflow: Kubeflow) -> None:
     assert Server(kubeflow.url).identity == server.Identity("2.14.3", multi_user=False)
 

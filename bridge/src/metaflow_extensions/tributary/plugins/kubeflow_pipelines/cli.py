@@ -142,7 +142,7 @@ def trigger(ctx: Any, run_id_file: str | None, experiment: str | None, version_n
 @click.pass_obj
 def status(obj: compat.State, run_id: str, as_json: bool) -> None:
     """Print the run's state and what is wrong with its steps."""
-    steps = [node.name for node in obj.graph]
+    steps = {node.name: node.type == "foreach" for node in obj.graph}
     stands = deploy.status(_server(obj), obj.flow.name, obj.pipeline_name, run_id, steps)
     if as_json:
         _say(obj, json.dumps(stands.document()))

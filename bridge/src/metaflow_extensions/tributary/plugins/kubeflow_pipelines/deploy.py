@@ -136,12 +136,13 @@ def encoded_parameters(state: compat.State, values: Mapping[str, Any]) -> dict[s
     return {inputs[name]: encode(value) for name, value in values.items()}
 
 
-def status(server: Server, flow_name: str, name: str, run_id: str, steps: Sequence[str]) -> RunStatus:
-    """How the run stands, by either of its ids."""
+def status(server: Server, flow_name: str, name: str, run_id: str, steps: Mapping[str, bool]) -> RunStatus:
+    """How the run stands, by either of its ids. `steps` says of every step whether it is a foreach."""
     run = _run(server, flow_name, name, run_id)
     workflow = server.workflow(run.id)
-    tasks, _ = names.task_names(steps)
-    states = reasons.step_states(run, workflow, {task: step for step, task in tasks.items()})
+    tasks, loops = names.task_names(steps, [step for step, is_foreach in steps.items() if is_foreach])
+    known = {task: step for step, task in (*tasks.items(), *loops.items())}
+    states = reasons.step_states(run, workflow, known)
     return RunStatus(names.run_id(run.id), run.id, run.state, reasons.run_error(run, workflow, states), tuple(states))
 
 

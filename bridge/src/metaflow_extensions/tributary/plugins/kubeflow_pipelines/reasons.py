@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from .server import Run
@@ -19,10 +19,9 @@ _STATES: Mapping[str, State] = {
     "Omitted": "SKIPPED",
 }
 
-# Argo's names for the parts of a task that are no task of ours.
+# In a node's path: the split of a foreach, and at its end the attempt of a task with a retry policy.
 _ITERATION = re.compile(r"iteration-iterations\((\d+):.*\)")
 _ATTEMPT = re.compile(r"\((\d+)\)$")
-_INNER = ("iteration-item", "iteration-driver", "iteration-item-driver")
 
 # What Argo and Kubernetes say, and what it means.
 _WORDS = (
@@ -49,7 +48,7 @@ class StepState:
 
 
 def step_states(run: Run, workflow: Mapping[str, Any] | None, steps: Mapping[str, str]) -> list[StepState]:
-    """The tasks of the run that have begun, in the order of their beginning. `steps` gives the step of a task's name.
+    """The tasks of the run whose pods have begun, in that order. `steps` gives the step that a task's name stands for.
 
     Without the workflow only names and states are known.
     """
@@ -57,16 +56,13 @@ def step_states(run: Run, workflow: Mapping[str, Any] | None, steps: Mapping[str
         return [StepState(steps[task.name], (), _of_api(task.state), None) for task in run.tasks if task.name in steps]
     prefix = len(workflow["metadata"]["name"]) + 1
     nodes = ((workflow.get("status") or {}).get("nodes") or {}).values()
-    found: dict[tuple[str, tuple[int, ...]], StepState] = {}
     retries = {node["name"]: node for node in nodes if node.get("type") == "Retry"}
+    found: dict[tuple[str, tuple[int, ...]], StepState] = {}
     for node in sorted((node for node in nodes if node.get("type") == "Pod"), key=_began):
         place = _place(node["name"][prefix:], steps)
-        if place is None:
+        if place is None or (_is_driver(node) and _state(node) != "FAILED"):
             continue
-        seen = _state_of(node, place, retries.get(_ATTEMPT.sub("", node["name"])))
-        before = found.get(place)
-        if before is None or not _is_driver(node) or seen.state == "FAILED":
-            found[place] = seen if before is None or seen.error else replace(seen, error=None)
+        found[place] = _state_of(node, place, retries.get(_ATTEMPT.sub("", node["name"])))
     return list(found.values())
 
 
@@ -96,31 +92,32 @@ def in_words(message: str) -> str:
 def _state_of(
     node: Mapping[str, Any], place: tuple[str, tuple[int, ...]], retry: Mapping[str, Any] | None
 ) -> StepState:
-    state = _STATES.get(node.get("phase") or "Pending", "PENDING")
+    state = _state(node)
     message = node.get("message") or ""
-    error = in_words(message) if message and state in ("FAILED", "PENDING") else None
+    error = in_words(message) if message else "no reason is known"
     if _is_driver(node):
-        if state != "FAILED":
-            return StepState(*place, "PENDING", None)
-        return StepState(
-            *place, "FAILED", f"Kubeflow Pipelines could not prepare its pod: {error or 'no reason is known'}"
-        )
-    if state == "FAILED" and retry is not None and _STATES.get(retry.get("phase") or "") == "RUNNING":
-        return StepState(*place, "RUNNING", f"an attempt failed and is tried again: {error or 'no reason is known'}")
-    return StepState(*place, state, error)
+        return StepState(*place, "FAILED", f"Kubeflow Pipelines could not prepare its pod: {error}")
+    if state == "FAILED" and retry is not None and _state(retry) == "RUNNING":
+        return StepState(*place, "RUNNING", f"an attempt failed and is tried again: {error}")
+    if state == "FAILED" or (state == "PENDING" and message):
+        return StepState(*place, state, error)
+    return StepState(*place, state, None)
 
 
 def _place(path: str, steps: Mapping[str, str]) -> tuple[str, tuple[int, ...]] | None:
     """Step and indexes of a node by its path in the workflow, or None when it belongs to no step."""
-    task, indexes = None, []
-    for part in path.split("."):
+    task: str | None = None
+    indexes: list[int] = []
+    for part in path.split(".")[1:]:
         if match := _ITERATION.fullmatch(part):
             indexes.append(int(match.group(1)))
-        elif part.removesuffix("-driver") in steps:
-            task = steps[part.removesuffix("-driver")]
-    if path.rsplit(".", 1)[-1] == "iteration-driver":
-        return None
+        else:
+            task = steps.get(part.removesuffix("-driver"), task)
     return (task, tuple(indexes)) if task else None
+
+
+def _state(node: Mapping[str, Any]) -> State:
+    return _STATES.get(node.get("phase") or "", "PENDING")
 
 
 def _is_driver(node: Mapping[str, Any]) -> bool:

@@ -21,6 +21,7 @@ URL_SETTING = "METAFLOW_KUBEFLOW_PIPELINES_URL"
 CONNECT_SECONDS = 10
 READ_SECONDS = 120
 TRIES = 3
+BACKOFF_SECONDS = 0.3
 PAGE = 100
 
 # gRPC's code for "not found", which the API puts into the body of such an answer.
@@ -99,7 +100,7 @@ class Server:
             read=TRIES,
             connect=TRIES,
             status=TRIES,
-            backoff_factor=0.3,
+            backoff_factor=BACKOFF_SECONDS,
             # A POST whose answer was lost may have been carried out: only a refused connection is tried again for it.
             allowed_methods=["GET", "DELETE"],
             status_forcelist=[502, 503, 504],

@@ -1,0 +1,111 @@
+"""Why a step failed, out of workflows as Kubeflow Pipelines 2.14 and Argo write them."""
+
+from typing import Any
+
+import pytest
+
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines import reasons
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.reasons import StepState
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.server import Run, Task
+
+STEPS = {"start": "start", "each-start": "start", "fit": "fit", "fit-all": "fit_all", "end": "end"}
+WORKFLOW = "some.flow-abcde"
+EXECUTOR = "system-container-impl"
+DRIVER = "system-container-driver"
+
+
+def run(state: str) -> Run:
+    return Run("1", "name", state, None, "pipeline-1", (Task("start", "SUCCEEDED"), Task("root-driver", "SUCCEEDED")))
+
+
+def node(path: str, phase: str, message: str = "", kind: str = "Pod", template: str = EXECUTOR) -> dict[str, Any]:
+    return {"name": f"{WORKFLOW}.{path}", "phase": phase, "message": message, "type": kind, "templateName": template}
+
+
+def workflow(*nodes: dict[str, Any]) -> dict[str, Any]:
+    known = {str(number): {**each, "startedAt": f"2026-01-01T00:00:{number:02}Z"} for number, each in enumerate(nodes)}
+    return {"metadata": {"name": WORKFLOW}, "status": {"nodes": known}}
+
+
+def states(*nodes: dict[str, Any]) -> list[StepState]:
+    return reasons.step_states(run("RUNNING"), workflow(*nodes), STEPS)
+
+
+def test_a_step_is_known_by_its_task_and_its_indexes() -> None:
+    assert states(
+        node("root-driver", "Succeeded", template="system-dag-driver"),
+        node("root.start-driver", "Succeeded", template=DRIVER),
+        node("root.start.executor", "Succeeded"),
+        node("root.each-start.iteration-driver", "Succeeded", template="system-dag-driver"),
+        node("root.each-start.iteration-iterations(1:1).iteration-item.fit-all.executor", "Running"),
+        node(
+            "root.each-start.iteration-iterations(1:1).iteration-item.fit.iteration-iterations(0:0).iteration-item.executor",
+            "Pending",
+        ),
+    ) == [
+        StepState("start", (), "SUCCEEDED", None),
+        StepState("fit_all", (1,), "RUNNING", None),
+        StepState("fit", (1, 0), "PENDING", None),
+    ]
+
+
+def test_the_last_attempt_counts() -> None:
+    retry = node("root.fit.executor", "Succeeded", kind="Retry")
+    failed = node("root.fit.executor(0)", "Failed", "Error (exit code 1)")
+    assert states(retry, failed, node("root.fit.executor(1)", "Succeeded")) == [StepState("fit", (), "SUCCEEDED", None)]
+
+
+def test_a_step_between_two_attempts_runs() -> None:
+    retry = node("root.fit.executor", "Running", kind="Retry")
+    (state,) = states(retry, node("root.fit.executor(0)", "Failed", "Error (exit code 1)"))
+    assert state.state == "RUNNING"
+    assert state.error == "an attempt failed and is tried again: its process ended with exit code 1"
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("pod deleted", "its pod was deleted while it ran"),
+        ("OOMKilled (exit code 137)", "it was killed because it used more memory than it may (OOMKilled)"),
+        (
+            "Error (exit code 3): TestFlow/kfp-1/fit/t-1, attempt 0: ValueError",
+            "its process ended with exit code 3 (Error",
+        ),
+        ("ErrImagePull: manifest unknown", "its image cannot be pulled (ErrImagePull: manifest unknown)"),
+        ("The node was low on resource", "The node was low on resource"),
+    ],
+)
+def test_a_reason_is_said_in_words(message: str, words: str) -> None:
+    (state,) = states(node("root.fit.executor", "Error", message))
+    assert state.state == "FAILED"
+    assert str(state.error).startswith(words)
+
+
+def test_an_image_that_cannot_be_pulled_is_said_while_the_pod_waits() -> None:
+    (state,) = states(node("root.fit.executor", "Pending", "ImagePullBackOff: Back-off pulling image"))
+    assert (state.state, str(state.error).split(" (")[0]) == ("PENDING", "its image cannot be pulled")
+
+
+def test_a_driver_shows_only_when_it_failed() -> None:
+    where = "root.each-start.iteration-iterations(2:2).iteration-item.fit-driver"
+    assert states(node(where, "Running", template=DRIVER)) == []
+    (state,) = states(node(where, "Failed", "Error (exit code 1)", template=DRIVER))
+    assert str(state) == "fit[2]"
+    assert str(state.error).startswith("Kubeflow Pipelines could not prepare its pod: its process ended with")
+
+
+def test_the_run_fails_for_the_reasons_of_its_steps() -> None:
+    found = workflow(node("root.fit.executor", "Error", "pod deleted"))
+    steps = reasons.step_states(run("FAILED"), found, STEPS)
+    assert reasons.run_error(run("FAILED"), found, steps) == "step fit failed: its pod was deleted while it ran"
+    assert reasons.run_error(run("CANCELED"), found, steps) == "it was terminated"
+    assert reasons.run_error(run("SUCCEEDED"), found, steps) is None
+
+
+def test_without_a_failed_step_the_workflow_says_why() -> None:
+    found = {**workflow(), "status": {"nodes": {}, "message": "workflow shutdown"}}
+    assert reasons.run_error(run("FAILED"), found, []) == "workflow shutdown"
+
+
+def test_without_the_workflow_names_and_states_are_left() -> None:
+    assert reasons.step_states(run("SUCCEEDED"), None, STEPS) == [StepState("start", (), "SUCCEEDED", None)]
