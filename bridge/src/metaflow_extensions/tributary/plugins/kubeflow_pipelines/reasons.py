@@ -85,7 +85,8 @@ def in_words(message: str) -> str:
     for pattern, words in _WORDS:
         if match := pattern.search(message):
             said = match.expand(words)
-            return said if len(message) <= len(match.group()) + 20 else f"{said} ({_line(message)})"
+            more = re.sub(r"exit code \d+|Error|\W", "", message.replace(match.group(), ""))
+            return f"{said} ({_line(message)})" if more else said
     return _line(message)
 
 
