@@ -198,21 +198,22 @@ def _compile(
     argv = ["go", "build", "-v", "-trimpath", "-buildvcs=false", f"-ldflags=-s -w {first.ldflags}{static}"]
     argv += [f"-tags={first.tags}"] if first.tags else []
     argv += ["-o", output, *("./" + program.package.removeprefix("./") for program in group)]
-    with log.open("w") as file:
-        process = subprocess.Popen(
+    with (
+        log.open("w") as file,
+        subprocess.Popen(
             argv, cwd=work / "source", env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        ) as process,
+    ):
         assert process.stdout is not None
-        packages, told = 0, time.monotonic()
-        for line in process.stdout:
+        told = time.monotonic()
+        for packages, line in enumerate(process.stdout, start=1):
             file.write(line)
             file.flush()
-            packages += 1
             if time.monotonic() - told > PROGRESS_EVERY:
                 told = time.monotonic()
                 say(f"{first.name}: {packages} packages so far, at {line.strip()}")
-        if process.wait() != 0:
-            raise GoBuildError(f"{first.name}: go build of {first.module}@{first.version} failed. Look at {log}.")
+    if process.returncode != 0:
+        raise GoBuildError(f"{first.name}: go build of {first.module}@{first.version} failed. Look at {log}.")
 
 
 def _output_name(program: GoProgram, *, alone: bool) -> str:
