@@ -92,10 +92,8 @@ def test_a_gang_is_named_where_it_is_asked_for() -> None:
     assert "flow.py:10: step 'start': self.next with num_parallel" in problem
 
 
-def test_pods_need_a_config_and_a_secret_of_another_name() -> None:
+def test_pods_need_a_config_and_may_do_without_a_secret() -> None:
     assert "METAFLOW_KUBEFLOW_PIPELINES_STEPS_CONFIG: is not set" in said(GOOD, replace(TARGET, steps_config=None))[0]
-    (same,) = said(GOOD, replace(TARGET, steps_secret="steps-config"))
-    assert "cannot mount a ConfigMap and a Secret of the same name" in same
     assert said(GOOD, replace(TARGET, steps_secret=None)) == []
 
 

@@ -166,7 +166,15 @@ def test_a_pods_fields_stand_where_kubeflow_reads_them() -> None:
     ]
     assert fields == {
         "configMapAsVolume": [{"configMapName": "steps-config", "mountPath": "/var/run/tributary/config"}],
-        "secretAsVolume": [{"secretName": "steps-secret", "mountPath": "/var/run/tributary/secret"}],
+        "secretAsEnv": [
+            {
+                "secretName": "steps-secret",
+                "keyToEnv": [
+                    {"secretKey": "AWS_ACCESS_KEY_ID", "envVar": "AWS_ACCESS_KEY_ID"},
+                    {"secretKey": "AWS_SECRET_ACCESS_KEY", "envVar": "AWS_SECRET_ACCESS_KEY"},
+                ],
+            }
+        ],
         "imagePullPolicy": "Always",
         "imagePullSecret": [{"secretName": "registry"}],
         "nodeSelector": {"labels": {"disk": "fast"}},

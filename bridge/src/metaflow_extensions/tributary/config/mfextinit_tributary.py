@@ -8,6 +8,6 @@ KUBEFLOW_PIPELINES_URL = from_conf("KUBEFLOW_PIPELINES_URL")
 # The namespace that runs live in; a Kubeflow for several users must be told it.
 KUBEFLOW_PIPELINES_NAMESPACE = from_conf("KUBEFLOW_PIPELINES_NAMESPACE")
 
-# The ConfigMap with Metaflow's config.json for pods, and the Secret whose keys become environment variables of a step.
+# The ConfigMap with Metaflow's config.json for pods, and the Secret with their key to the object store.
 KUBEFLOW_PIPELINES_STEPS_CONFIG = from_conf("KUBEFLOW_PIPELINES_STEPS_CONFIG")
 KUBEFLOW_PIPELINES_STEPS_SECRET = from_conf("KUBEFLOW_PIPELINES_STEPS_SECRET")

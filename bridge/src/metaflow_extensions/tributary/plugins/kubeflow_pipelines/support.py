@@ -36,9 +36,7 @@ STEP_DECORATORS: Mapping[str, Support] = {
     "catch": Support("translated", "the fallback runs in the pod of the last attempt"),
     "timeout": Support("in the pod", "each attempt is stopped when its time is up"),
     "environment": Support("translated", "the runner sets the variables"),
-    "secrets": _refused(
-        "its backends are not configured in pods", "Use keys of the steps' Secret as environment variables"
-    ),
+    "secrets": _refused("its backends are not configured in pods", "Read the secret inside the step"),
     "parallel": _NO_GANG,
     "retry": Support("translated", "the task's retry policy"),
     "resources": Support("translated", "merged into @kubernetes"),
@@ -111,10 +109,7 @@ ATTRIBUTES: Mapping[str, Mapping[str, Support]] = {
         "image_pull_policy": Support("translated", "imagePullPolicy"),
         "image_pull_secrets": Support("translated", "imagePullSecret"),
         "service_account": _refused("Kubeflow Pipelines has one service account for a whole run", "Remove it"),
-        "secrets": _refused(
-            "only the steps' shared Secret is mounted",
-            "Add the keys to the Secret named by METAFLOW_KUBEFLOW_PIPELINES_STEPS_SECRET",
-        ),
+        "secrets": _refused("steps are given the key to the object store only", "Read the secret inside the step"),
         "node_selector": Support("translated", "nodeSelector.labels"),
         "namespace": _refused(
             "all pods of a run live in its namespace", "Remove it, or name the namespace of Kubeflow Pipelines"

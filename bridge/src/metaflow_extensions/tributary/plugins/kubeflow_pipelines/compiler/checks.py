@@ -154,16 +154,6 @@ def configured_pods(flow: Flow, target: Target) -> Iterator[Problem]:
         )
 
 
-def mounts_apart(flow: Flow, target: Target) -> Iterator[Problem]:
-    """Kubeflow Pipelines names a pod's volume after the object in it, and two volumes cannot share a name."""
-    if target.steps_config and target.steps_config == target.steps_secret:
-        yield Problem(
-            f"METAFLOW_KUBEFLOW_PIPELINES_STEPS_CONFIG and _STEPS_SECRET, both {target.steps_config!r}",
-            "a pod cannot mount a ConfigMap and a Secret of the same name",
-            "Give them different names",
-        )
-
-
 LAWS: tuple[Law, ...] = (
     shared_datastore,
     shared_metadata,
@@ -177,7 +167,6 @@ LAWS: tuple[Law, ...] = (
     plain_parameters,
     parameters_apart,
     configured_pods,
-    mounts_apart,
 )
 
 

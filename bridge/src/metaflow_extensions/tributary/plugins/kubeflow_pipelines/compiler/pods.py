@@ -6,7 +6,10 @@ from typing import Any
 from .ir import Step, Target
 
 CONFIG_MOUNT = "/var/run/tributary/config"
-SECRET_MOUNT = "/var/run/tributary/secret"
+
+# The keys of the steps' Secret. They become variables and not a mount: Kubeflow Pipelines names a pod's volume after
+# the object in it, so a Secret and a ConfigMap of the same name could not be mounted together.
+SECRET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 # What a pod tells the step about itself. The runner and its decorator read these names.
 FIELD_PATHS: tuple[tuple[str, str], ...] = (
@@ -45,7 +48,8 @@ def platform(step: Step, target: Target) -> Document:
     if target.steps_config:
         fields["configMapAsVolume"] = [{"configMapName": target.steps_config, "mountPath": CONFIG_MOUNT}]
     if target.steps_secret:
-        fields["secretAsVolume"] = [{"secretName": target.steps_secret, "mountPath": SECRET_MOUNT}]
+        keys = [{"secretKey": key, "envVar": key} for key in SECRET_KEYS]
+        fields["secretAsEnv"] = [{"secretName": target.steps_secret, "keyToEnv": keys}]
     if policy := asked.get("image_pull_policy"):
         fields["imagePullPolicy"] = policy
     if secrets := asked.get("image_pull_secrets"):
