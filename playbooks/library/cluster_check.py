@@ -10,10 +10,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 if TYPE_CHECKING:
     from playbooks.module_utils.documented import arguments
-    from playbooks.module_utils.kube_api import ONCE, KubeApi, Refusal, connect
+    from playbooks.module_utils.kube_api import ONCE, KubeApi, connect
+    from playbooks.module_utils.kube_login import Refusal
 else:
     from ansible.module_utils.documented import arguments
-    from ansible.module_utils.kube_api import ONCE, Refusal, connect
+    from ansible.module_utils.kube_api import ONCE, connect
+    from ansible.module_utils.kube_login import Refusal
 
 DOCUMENTATION = """
 module: cluster_check

@@ -13,13 +13,15 @@ from ansible.module_utils.basic import AnsibleModule
 if TYPE_CHECKING:
     from playbooks.module_utils.documented import arguments
     from playbooks.module_utils.helm_cli import Helm, HelmRefusal, Release, written
-    from playbooks.module_utils.kube_api import KubeApi, Refusal, connect
+    from playbooks.module_utils.kube_api import KubeApi, connect
+    from playbooks.module_utils.kube_login import Refusal
     from playbooks.module_utils.kube_objects import difference, title
     from playbooks.module_utils.release_watch import Watch
 else:
     from ansible.module_utils.documented import arguments
     from ansible.module_utils.helm_cli import Helm, HelmRefusal, written
-    from ansible.module_utils.kube_api import Refusal, connect
+    from ansible.module_utils.kube_api import connect
+    from ansible.module_utils.kube_login import Refusal
     from ansible.module_utils.kube_objects import difference, title
     from ansible.module_utils.release_watch import Watch
 

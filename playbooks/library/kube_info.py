@@ -8,11 +8,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 if TYPE_CHECKING:
     from playbooks.module_utils.documented import arguments
-    from playbooks.module_utils.kube_api import Refusal, connect
+    from playbooks.module_utils.kube_api import connect
+    from playbooks.module_utils.kube_login import Refusal
     from playbooks.module_utils.kube_objects import shown, without
 else:
     from ansible.module_utils.documented import arguments
-    from ansible.module_utils.kube_api import Refusal, connect
+    from ansible.module_utils.kube_api import connect
+    from ansible.module_utils.kube_login import Refusal
     from ansible.module_utils.kube_objects import shown, without
 
 DOCUMENTATION = """

@@ -14,13 +14,15 @@ from ansible.module_utils.basic import AnsibleModule
 
 if TYPE_CHECKING:
     from playbooks.module_utils.documented import arguments
-    from playbooks.module_utils.kube_api import KubeApi, Refusal, connect
+    from playbooks.module_utils.kube_api import KubeApi, connect
     from playbooks.module_utils.kube_apply import Outcome, present
+    from playbooks.module_utils.kube_login import Refusal
     from playbooks.module_utils.kube_objects import decoded, difference
 else:
     from ansible.module_utils.documented import arguments
-    from ansible.module_utils.kube_api import Refusal, connect
+    from ansible.module_utils.kube_api import connect
     from ansible.module_utils.kube_apply import present
+    from ansible.module_utils.kube_login import Refusal
     from ansible.module_utils.kube_objects import decoded, difference
 
 DOCUMENTATION = """

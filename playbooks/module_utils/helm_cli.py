@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 if TYPE_CHECKING:
-    from playbooks.module_utils.kube_api import Refusal
+    from playbooks.module_utils.kube_login import Refusal
 else:
-    from ansible.module_utils.kube_api import Refusal
+    from ansible.module_utils.kube_login import Refusal
 
 
 class HelmRefusal(Refusal):

@@ -1,7 +1,7 @@
 """The only way to the Kubernetes API: one named kubeconfig, one named context, plain requests.
 
-The kubernetes client is used for what is hard: kubeconfig, TLS, login plugins. Its generated methods are not, because
-server-side apply with a dry run is the same for every kind, and the status of an answer is ours to judge.
+No generated client stands between, because server-side apply with a dry run is the same for every kind, and what the
+status of an answer means is ours to judge.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import urllib3
-import yaml
-from kubernetes import config
-from kubernetes.config import ConfigException
+
+if TYPE_CHECKING:
+    from playbooks.module_utils.kube_login import Login, Refusal, login
+else:
+    from ansible.module_utils.kube_login import Refusal, login
 
 FIELD_MANAGER = "tributary"
 # Answers of a busy or starting API server, or of a connection cut on the way: asked again, a few times.
@@ -30,10 +31,6 @@ RETRIES = urllib3.Retry(
 )
 ONCE = urllib3.Retry(total=0, raise_on_status=False)
 TIMEOUT = urllib3.Timeout(connect=5, read=60)
-
-
-class Refusal(Exception):
-    """What the user has to change, in one sentence for them to read."""
 
 
 class ApiRefusal(Refusal):
@@ -78,10 +75,8 @@ class Answer:
 class KubeApi:
     """One cluster, seen through one context. Raises Refusal when it cannot be reached or says no."""
 
-    def __init__(self, client: Any, context: str) -> None:
-        self._client = client
-        self._pool = client.rest_client.pool_manager
-        self._host = client.configuration.host
+    def __init__(self, login: Login, context: str) -> None:
+        self._login = login
         self._kinds: dict[str, dict[str, Kind]] = {}
         self.context = context
         self.where = f"Context {context!r}"
@@ -97,15 +92,14 @@ class KubeApi:
         retries: urllib3.Retry = RETRIES,
     ) -> Answer:
         """Send one request and give the answer, whatever its status. Raises Refusal when there is no answer."""
-        headers: dict[str, str] = {"Accept": "application/json", "Content-Type": content_type}
-        self._client.update_params_for_auth(headers, [], ["BearerToken"])
-        url = self._host + path + (f"?{urlencode(query)}" if query else "")
+        headers = {"Accept": "application/json", "Content-Type": content_type, **self._login.headers()}
+        url = self._login.host + path + (f"?{urlencode(query)}" if query else "")
         data = None if body is None else json.dumps(body).encode()
         try:
-            answer = self._pool.request(method, url, body=data, headers=headers, retries=retries, timeout=TIMEOUT)
+            answer = self._login.pool.request(method, url, body=data, headers=headers, retries=retries, timeout=TIMEOUT)
         except urllib3.exceptions.HTTPError as error:
             raise Refusal(
-                f"{self.where}: the Kubernetes API at {self._host} does not answer ({reason(error)}). "
+                f"{self.where}: the Kubernetes API at {self._login.host} does not answer ({reason(error)}). "
                 "Start the cluster, or name another context."
             ) from error
         return Answer(answer.status, answer.data)
@@ -206,27 +200,7 @@ class KubeApi:
 
 def connect(kubeconfig: str, context: str) -> KubeApi:
     """The cluster behind one context of one kubeconfig. Raises Refusal when either is not there; asks nothing yet."""
-    if not kubeconfig:
-        raise Refusal("No kubeconfig is named. Set tributary_kubeconfig.")
-    path = Path(kubeconfig).expanduser()
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Refusal(f"{path}: this kubeconfig cannot be read ({error.strerror}). Name another file.") from error
-    except yaml.YAMLError as error:
-        raise Refusal(f"{path}: this kubeconfig is not YAML. Name another file.") from error
-    entries = content.get("contexts") if isinstance(content, dict) else None
-    names = [entry["name"] for entry in entries or []]
-    if context not in names:
-        there = f"It has {', '.join(map(repr, names))}" if names else "It has none at all"
-        raise Refusal(f"{path}: has no context {context!r}. {there}.")
-    try:
-        client = config.new_client_from_config(str(path), context=context, persist_config=False)
-    except ConfigException as error:
-        raise Refusal(
-            f"{path}: context {context!r} cannot be used: {str(error).rstrip('.')}. Correct the file."
-        ) from error
-    return KubeApi(client, context)
+    return KubeApi(login(kubeconfig, context), context)
 
 
 def _dry(dry_run: bool) -> dict[str, str]:

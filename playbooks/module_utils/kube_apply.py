@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playbooks.module_utils.kube_api import ApiRefusal, KubeApi, Refusal
+    from playbooks.module_utils.kube_api import ApiRefusal, KubeApi
+    from playbooks.module_utils.kube_login import Refusal
     from playbooks.module_utils.kube_objects import Object, comparable, is_ours, title, with_data, with_labels
 else:
-    from ansible.module_utils.kube_api import ApiRefusal, Refusal
+    from ansible.module_utils.kube_api import ApiRefusal
+    from ansible.module_utils.kube_login import Refusal
     from ansible.module_utils.kube_objects import comparable, is_ours, title, with_data, with_labels
 
 

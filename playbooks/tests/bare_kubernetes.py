@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from playbooks.module_utils.kube_api import KubeApi, Refusal, connect
+from playbooks.module_utils.kube_api import KubeApi, connect
+from playbooks.module_utils.kube_login import Refusal
 from playbooks.tests.fake_kubernetes import kubeconfig
 
 CONTEXT = "bare"
