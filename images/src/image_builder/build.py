@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_builder import bases, context, golang, table
+from image_builder import bases, commands, context, golang, table
 from image_builder.engine import Engine, choose
 from image_builder.plan import Given, Planned, plan
 
@@ -61,6 +61,8 @@ def build_images(
         for base in {root.name: root for image in missing if (root := whole.root(image.image))}.values():
             bases.prepare(base, whole.prefix, world, engine=engine, cache=cache, say=say)
         wanted = {name: whole.programs[name] for image in missing for name in image.image.programs}
+        if wanted:
+            commands.need("go", "it builds programs whose upstream publishes no image")
         programs = golang.build(list(wanted.values()), cache=cache, say=say) if wanted else {}
         for image in missing:
             _build_one(image, whole.checkout, programs, engine, cache, say)

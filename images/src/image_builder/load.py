@@ -54,7 +54,7 @@ class KindOnPodman:
         for node in self._nodes():
             ctr = [self.engine.program, "exec", "--interactive", node, "ctr", "--namespace", "k8s.io", "images"]
             references = [image.reference for image in images]
-            _pipe(self.engine.save_command(references), [*ctr, "import", "-"], node, self.engine.environment)
+            _pipe(self.engine.save_command(references), [*ctr, "import", "-"], node, self.engine)
             for image in images:
                 argv = [*ctr, "label", image.reference, f"{CONTENT_LABEL}={image.content}"]
                 log = self.engine.logs / "load.log"
@@ -113,7 +113,8 @@ class Minikube:
         return [image for image in images if image.reference not in have or image.tag != image.content]
 
     def take(self, images: Sequence[Built]) -> None:
-        with tempfile.TemporaryDirectory(prefix="tributary-images-") as folder:
+        self.engine.logs.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.engine.logs.parent) as folder:
             archive = Path(folder) / "images.tar"
             self.engine.save([image.reference for image in images], archive)
             argv = ["minikube", "--profile", self.profile, "image", "load", str(archive)]
@@ -141,12 +142,16 @@ def load_images(images: Sequence[Built], to: Target, say: Callable[[str], None])
     return missing
 
 
-def _pipe(give: Sequence[str], take: Sequence[str], node: str, environment: Mapping[str, str] | None) -> None:
-    source = subprocess.Popen(give, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
-    done = subprocess.run(take, stdin=source.stdout, capture_output=True, text=True, env=environment, check=False)
-    assert source.stdout is not None
-    source.stdout.close()
-    said = source.communicate()[1].decode(errors="replace")
-    if source.returncode != 0 or done.returncode != 0:
-        last = (done.stderr.strip() or said.strip() or "it printed nothing").splitlines()[-1]
-        raise BuildFailed(f"{node}: images could not be loaded ({last}). Look at the node's containerd.")
+def _pipe(give: Sequence[str], take: Sequence[str], node: str, engine: Engine) -> None:
+    engine.logs.mkdir(parents=True, exist_ok=True)
+    log = engine.logs / "load.log"
+    with log.open("w") as said:
+        source = subprocess.Popen(give, stdout=subprocess.PIPE, stderr=said, env=engine.environment)
+        done = subprocess.run(
+            take, stdin=source.stdout, stdout=subprocess.DEVNULL, stderr=said, env=engine.environment, check=False
+        )
+        assert source.stdout is not None
+        source.stdout.close()
+        given = source.wait()
+    if given != 0 or done.returncode != 0:
+        raise BuildFailed(f"{node}: images could not be loaded. Look at {log}.")
