@@ -1,0 +1,220 @@
+"""Metaflow's own client, as it is installed, against the service; a run with local metadata is the oracle."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from metadata_testbed.api import Api
+from metadata_testbed.postgres import PostgresServer
+from metadata_testbed.service import Service
+
+pytestmark = [pytest.mark.server, pytest.mark.slow]
+
+FLOWS = Path(__file__).parent / "flows"
+
+TASKS = Counter(["_parameters", "start", "fan", *["work"] * 3, "gather", "risky", "join", "end"])
+
+
+class Laptop:
+    """A place to run flows from: a folder of its own, and one kind of metadata."""
+
+    def __init__(self, folder: Path, **config: str) -> None:
+        self._folder = folder
+        folder.mkdir()
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("METAFLOW_")}
+        self._environ = {
+            **kept,
+            "HOME": str(folder),
+            "METAFLOW_HOME": str(folder / "home"),
+            "METAFLOW_USER": "ann",
+            "METAFLOW_DEFAULT_DATASTORE": "local",
+            "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder / "store"),
+            **config,
+        }
+
+    def flow(self, name: str, *arguments: str, code: int = 0, **environ: str) -> str:
+        """Run a command of a flow; gives the id of the run that it made, if it made one."""
+        command = [sys.executable, str(FLOWS / name), "--quiet", "--no-pylint", *arguments]
+        id_file = self._folder / "run-id"
+        id_file.unlink(missing_ok=True)
+        if arguments[0] in ("run", "resume"):
+            command += ["--run-id-file", str(id_file)]
+        self._run(command, code, environ)
+        return id_file.read_text() if id_file.exists() else ""
+
+    def python(self, *arguments: str, **environ: str) -> str:
+        """Run a Python program to its success; gives what it printed."""
+        return self._run([sys.executable, *arguments], 0, environ)
+
+    def describe(self, pathspec: str) -> dict[str, Any]:
+        """What the client API tells about a run."""
+        described: dict[str, Any] = json.loads(self.python(str(FLOWS / "describe_run.py"), pathspec).splitlines()[-1])
+        return described
+
+    def _run(self, command: list[str], code: int, environ: dict[str, str]) -> str:
+        done = subprocess.run(
+            command, cwd=self._folder, env={**self._environ, **environ}, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def client_service(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with a database of its own, in a time zone that is not UTC."""
+    dsn = postgres.create_database("client")
+    running = Service(tmp_path_factory.mktemp("client") / "log", dsn, TZ="America/New_York")
+    running.wait_until()
+    yield running
+    assert running.end() == 0
+    lines = running.log_lines()
+    asked = [line for line in lines if line.get("path", "/readyz") != "/readyz"]
+    assert asked and not [line for line in asked if line["status"] >= 500]
+    assert not [line for line in lines if "traceback" in line]
+
+
+@pytest.fixture(scope="module")
+def remote(client_service: Service, tmp_path_factory: pytest.TempPathFactory) -> Laptop:
+    folder = tmp_path_factory.mktemp("remote") / "laptop"
+    return Laptop(folder, METAFLOW_DEFAULT_METADATA="service", METAFLOW_SERVICE_URL=client_service.url)
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Laptop:
+    return Laptop(tmp_path_factory.mktemp("local") / "laptop", METAFLOW_DEFAULT_METADATA="local")
+
+
+@pytest.fixture(scope="module")
+def run(remote: Laptop) -> dict[str, Any]:
+    """A run of the flow that uses everything, as the client tells of it."""
+    run_id = remote.flow("service_flow.py", "run", "--tag", "first", "--tag", "second")
+    return remote.describe(f"ServiceFlow/{run_id}")
+
+
+@pytest.fixture
+def client_api(client_service: Service, open_api: Callable[[Service], Api]) -> Api:
+    return open_api(client_service)
+
+
+def comparable(description: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The tasks of a run, without what differs from run to run."""
+    return sorted(
+        (
+            task["step"],
+            task["indexes"],
+            task["finished"],
+            task["successful"],
+            task["exception"],
+            task["attempt"],
+            sorted(task["artifacts"].items()),
+            [datum for datum in task["metadata"] if datum[0] != "script-name"],
+            task["attempt_metadata"],
+            len(task["parents"]),
+            len(task["children"]),
+        )
+        for task in description["tasks"]
+    )
+
+
+def test_a_run_is_the_same_as_with_local_metadata(run: dict[str, Any], local: Laptop) -> None:
+    made = local.flow("service_flow.py", "run", "--tag", "first", "--tag", "second")
+    expected = local.describe(f"ServiceFlow/{made}")
+    assert comparable(run) == comparable(expected)
+    assert sorted(run["steps"]) == sorted(expected["steps"])
+    assert (run["finished"], run["successful"]) == (expected["finished"], expected["successful"]) == (True, True)
+    assert run["user_tags"] == expected["user_tags"] == ["first", "second"]
+    assert len(run["system_tags"]) == len(expected["system_tags"])
+
+
+def test_every_task_is_recorded_once(run: dict[str, Any], client_api: Api) -> None:
+    path = f"/flows/ServiceFlow/runs/{run['id']}"
+    recorded = Counter(
+        {step["step_name"]: len(api_tasks(client_api, path, step)) for step in client_api.get(path + "/steps")}
+    )
+    assert recorded == TASKS
+    assert Counter(task["step"] for task in run["tasks"]) == TASKS - Counter({"_parameters": 1})
+
+
+def api_tasks(api: Api, run: str, step: dict[str, Any]) -> list[Any]:
+    tasks: list[Any] = api.get(f"{run}/steps/{step['step_name']}/tasks")
+    return tasks
+
+
+def test_a_retry_is_the_latest_attempt(run: dict[str, Any], client_api: Api) -> None:
+    (retried,) = [task for task in run["tasks"] if task["step"] == "work" and task["indexes"] == [1]]
+    assert retried["attempt"] == 1 and retried["successful"]
+    assert retried["artifacts"]["attempt"] == "1"
+    assert "only_in_the_first_attempt" not in retried["artifacts"]
+    flow, number, step, task = retried["pathspec"].split("/")
+    path = f"/flows/{flow}/runs/{number}/steps/{step}/tasks/{task}"
+    assert {one["attempt_id"] for one in client_api.get(path + "/artifacts")} == {1}
+    assert "_exception" in {one["name"] for one in client_api.get(path + "/attempt/0/artifacts")}
+
+
+def test_heartbeats_and_status(run: dict[str, Any], client_api: Api) -> None:
+    recorded = client_api.get(f"/flows/ServiceFlow/runs/{run['id']}")
+    assert recorded["last_heartbeat_ts"] >= recorded["ts_epoch"] // 1000
+    completed = client_api.get("/flows/ServiceFlow/runs", {"status": "completed"})
+    assert int(run["id"]) in [one["run_number"] for one in completed]
+
+
+def test_tags_are_changed_by_the_command_and_by_the_client(run: dict[str, Any], remote: Laptop) -> None:
+    remote.flow("service_flow.py", "tag", "add", "--run-id", run["id"], "third")
+    remote.flow("service_flow.py", "tag", "remove", "--run-id", run["id"], "first")
+    change = f"from metaflow import *; namespace(None); Run('ServiceFlow/{run['id']}').add_tag('fourth')"
+    remote.python("-c", change)
+    described = remote.describe(f"ServiceFlow/{run['id']}")
+    assert described["user_tags"] == ["fourth", "second", "third"]
+    assert all({"second", "third", "fourth"} <= set(task["tags"]) for task in described["tasks"])
+
+
+def test_namespaces_hide_the_runs_of_others(run: dict[str, Any], remote: Laptop) -> None:
+    mine = "from metaflow import *; namespace('user:ann'); print([run.id for run in Flow('ServiceFlow')])"
+    assert repr(run["id"]) in remote.python("-c", mine).splitlines()[-1]
+    hidden = (
+        "from metaflow import *; from metaflow.exception import MetaflowNamespaceMismatch\n"
+        "namespace('user:bob')\n"
+        "try:\n    Flow('ServiceFlow')\n"
+        "except MetaflowNamespaceMismatch:\n    print('hidden')\n"
+    )
+    assert remote.python("-c", hidden).splitlines()[-1] == "hidden"
+
+
+def test_a_failed_run_is_resumed(remote: Laptop, local: Laptop) -> None:
+    descriptions = []
+    for laptop in (remote, local):
+        failed = laptop.flow("resumed_flow.py", "run", code=1, MAKER="first")
+        assert not laptop.describe(f"ResumedFlow/{failed}")["finished"]
+        resumed = laptop.flow("resumed_flow.py", "resume", "--origin-run-id", failed, MAKER="second")
+        descriptions.append(laptop.describe(f"ResumedFlow/{resumed}"))
+    for described in descriptions:
+        assert described["successful"]
+        by_step = {task["step"]: task for task in described["tasks"]}
+        assert by_step["start"]["artifacts"]["made_by"] == "'first'"
+        assert by_step["join"]["artifacts"]["letters_seen"] == "['a', 'b']"
+        assert "origin-task-id" in {name for name, _ in by_step["start"]["metadata"]}
+    assert comparable(descriptions[0]) == comparable(descriptions[1])
+
+
+def test_a_run_with_a_name_of_its_own(remote: Laptop, client_api: Api) -> None:
+    """As schedulers do it: the ids are theirs, and each step is started apart, possibly twice."""
+    flow = str(FLOWS / "resumed_flow.py")
+    top = [flow, "--quiet", "--no-pylint", "--metadata", "service", "--datastore", "local"]
+    init = ["init", "--run-id", "kfp-1", "--task-id", "params"]
+    start = ["step", "start", "--run-id", "kfp-1", "--task-id", "t-start", "--input-paths", "kfp-1/_parameters/params"]
+    for command in (init, start, start):
+        remote.python(*top, *command, MAKER="scheduler")
+    run = "/flows/ResumedFlow/runs/kfp-1"
+    assert client_api.get(run)["run_number"] == "kfp-1"
+    assert [task["task_id"] for task in client_api.get(run + "/steps/start/tasks")] == ["t-start"]
+    described = remote.describe("ResumedFlow/kfp-1")
+    assert [task["pathspec"] for task in described["tasks"]] == ["ResumedFlow/kfp-1/start/t-start"]
+    assert described["tasks"][0]["artifacts"]["made_by"] == "'scheduler'"
