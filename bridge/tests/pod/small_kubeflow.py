@@ -132,6 +132,7 @@ class SmallKubeflow:
     root: Path
     run: str = "0a1b2c3d-run"
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    flows: Path = FLOWS
     pods: dict[Place, int] = field(default_factory=dict)
 
     @property
@@ -157,7 +158,7 @@ class SmallKubeflow:
         self.pods[step, path] = self.pods.get((step, path), 0) + 1
         return subprocess.Popen(
             argv,
-            cwd=FLOWS,
+            cwd=self.flows,
             env=environment(self.root, **(told | variables)),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

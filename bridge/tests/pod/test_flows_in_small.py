@@ -10,7 +10,9 @@ from bridge.tests.pod.small_kubeflow import FLOWS, SmallKubeflow, describe, run_
 
 # The demo needs scikit-learn, and learns for a while: it is compared on the cluster.
 NAMES = sorted(file.stem for file in FLOWS.glob("*_flow.py") if file.stem != "digits_flow")
-QUICK = ("linear_flow",)
+# Each shows the runner something that no other does; the rest is compared on the cluster at every test, and here at
+# length.
+TELLING = ("branch_in_foreach_flow", "linear_flow", "nested_foreach_flow", "parameters_flow", "retry_flow")
 
 # What somebody gives when the run is started. Deploy-time defaults are values by then.
 GIVEN: dict[str, dict[str, Any]] = {
@@ -25,8 +27,9 @@ GIVEN: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in NAMES]
+    "name", [pytest.param(name, marks=[] if name in TELLING else pytest.mark.long) for name in NAMES]
 )
 def test_the_runner_leaves_what_a_local_run_leaves(name: str, tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"

@@ -115,20 +115,24 @@ class Execution:
         return [pathspec(self._run, place.step, place.path) for place in found]
 
     def _run_command(self, argv: list[str], logs: process.Logs, attempt: attempts.Attempt) -> outputs.Failure | None:
+        where = f"{self._name}, attempt {attempt.number}"
         timeout = self._record.timeout_seconds
         limit = None if timeout is None or attempt.is_fallback else timeout + TIMEOUT_GRACE_SECONDS
-        ended = process.run(argv, logs, self._stop, limit)
-        where = f"{self._name}, attempt {attempt.number}"
+        code = _TERMINATED
+        if not self._stop.asked:
+            ended = process.run(argv, logs, self._stop, limit)
+            if ended.code == 0:
+                return None
+            code, what = ended.code, ended.last_line or f"exit code {ended.code}"
         if self._stop.asked:
-            logs.note(f"{where}: the pod was told to stop")
-            return outputs.Failure(_TERMINATED, f"{where}: the pod was told to stop")
-        if ended.code == 0:
-            return None
-        if self._stop.timed_out:
-            logs.note(f"{where}: killed, it did not heed its @timeout of {timeout} seconds")
-        elif ended.code > 128:
-            logs.note(f"{where}: ended by {_signal_name(ended.code - 128)}")
-        return outputs.Failure(ended.code, f"{where}: {logs.last_line or f'exit code {ended.code}'}")
+            code, what = _TERMINATED, "the pod was told to stop"
+        elif self._stop.timed_out:
+            what = f"killed, it did not heed its @timeout of {timeout} seconds"
+        elif code > 128:
+            what = f"ended by {_signal_name(code - 128)}"
+        if code > 128:
+            logs.note(f"{where}: {what}")
+        return outputs.Failure(code, f"{where}: {what}")
 
     def _save_logs(self, attempt: int, files: Mapping[str, Path]) -> None:
         """Store the logs. A store that is away must not fail a task whose artifacts are safe, so it is only said."""

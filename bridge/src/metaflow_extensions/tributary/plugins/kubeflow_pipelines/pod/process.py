@@ -65,18 +65,21 @@ class Logs:
         self._save = save
 
     def note(self, line: str) -> None:
-        """Add a line of the runner's own to stderr, here and in the container's log."""
-        self.add("stderr", line.encode() + b"\n")
+        """Add a line of the runner's own to the attempt's stderr, for whoever reads it with Metaflow's client."""
+        self._keep("stderr", line.encode() + b"\n")
 
     def add(self, stream: str, line: bytes) -> None:
         """Add one line of a stream, and pass it on to the container's log."""
-        with self.files[stream].open("ab", buffering=0) as file:
-            file.write(decorate(TASK_LOG_SOURCE, line))
+        self._keep(stream, line)
         out: IO[bytes] = getattr(sys, stream).buffer
         out.write(line)
         out.flush()
         if stream == "stderr" and line.strip():
             self.last_line = line.decode(errors="replace").strip()
+
+    def _keep(self, stream: str, line: bytes) -> None:
+        with self.files[stream].open("ab", buffering=0) as file:
+            file.write(decorate(TASK_LOG_SOURCE, line))
 
     def save(self) -> None:
         """Store the logs as they are now."""

@@ -1,0 +1,47 @@
+"""Which attempt a pod is: what Kubeflow Pipelines says, corrected by what the datastore holds."""
+
+import pytest
+
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.attempts import Attempt, History, resolve, told
+
+NODE = "TRIBUTARY_NODE"
+
+
+@pytest.mark.parametrize(
+    ("environ", "attempt"),
+    [
+        ({}, 0),
+        ({NODE: "flow-x.root.train.executor"}, 0),
+        ({NODE: "flow-x.root.train.executor(0)"}, 0),
+        ({NODE: "flow-x.root.train.executor(2)"}, 2),
+        ({NODE: "flow-x.root.loop.iteration-item(3:3).executor"}, 0),
+        ({NODE: "flow-x.root.loop.iteration-item(3:3).executor(1)"}, 1),
+        ({NODE: "flow-x.executor(1)", "KFP_RETRY_INDEX": "3"}, 3),
+        ({NODE: "flow-x.executor(1)", "KFP_RETRY_INDEX": ""}, 1),
+    ],
+)
+def test_what_the_pod_is_told(environ: dict[str, str], attempt: int) -> None:
+    assert told(environ) == attempt
+
+
+@pytest.mark.parametrize(
+    ("node", "started", "retries", "wanted"),
+    [
+        pytest.param("x(0)", set(), (2, 0), Attempt(0, 2), id="first"),
+        pytest.param("x(1)", {0}, (2, 0), Attempt(1, 2), id="second"),
+        pytest.param("x(1)", set(), (2, 0), Attempt(1, 2), id="second, the first died before it wrote anything"),
+        pytest.param("x(0)", {0}, (2, 0), Attempt(1, 2), id="first again: the run was retried by hand"),
+        pytest.param("x(0)", {0, 1, 2}, (2, 0), Attempt(3, 3), id="retried by hand after all retries: the code runs"),
+        pytest.param("x", {0}, (0, 0), Attempt(1, 1), id="run again though it has no retry: the code runs"),
+        pytest.param("x(1)", {0}, (0, 3), Attempt(1, 0), id="@catch, the pod died whole: fallback"),
+        pytest.param("x(1)", {0}, (1, 3), Attempt(1, 1), id="@catch with a retry left"),
+    ],
+)
+def test_the_attempt_to_run(node: str, started: set[int], retries: tuple[int, int], wanted: Attempt) -> None:
+    assert resolve({NODE: node}, History(frozenset(started), finished=False), *retries) == wanted
+
+
+def test_an_attempt_past_the_users_retries_is_the_fallback() -> None:
+    assert not Attempt(1, 1).is_fallback
+    assert Attempt(1, 1).next() == Attempt(2, 1)
+    assert Attempt(2, 1).is_fallback
