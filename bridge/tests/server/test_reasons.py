@@ -102,6 +102,13 @@ def test_the_run_fails_for_the_reasons_of_its_steps() -> None:
     assert reasons.run_error(run("SUCCEEDED"), found, steps) is None
 
 
+def test_a_driver_of_no_step_is_a_reason_too() -> None:
+    found = workflow(node("root-driver", "Failed", "main: Error (exit code 1)", template="system-dag-driver"))
+    steps = reasons.step_states(run("FAILED"), found, STEPS)
+    said = reasons.run_error(run("FAILED"), found, steps)
+    assert said == "Kubeflow Pipelines could not prepare it: its process ended with exit code 1"
+
+
 def test_without_a_failed_step_the_workflow_says_why() -> None:
     found = {**workflow(), "status": {"nodes": {}, "message": "workflow shutdown"}}
     assert reasons.run_error(run("FAILED"), found, []) == "workflow shutdown"

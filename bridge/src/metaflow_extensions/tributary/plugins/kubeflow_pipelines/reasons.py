@@ -77,7 +77,11 @@ def run_error(run: Run, workflow: Mapping[str, Any] | None, states: Iterable[Ste
     ]
     if failed:
         return "; ".join(failed)
-    return run.error or ((workflow or {}).get("status") or {}).get("message") or "no reason is known"
+    status = (workflow or {}).get("status") or {}
+    drivers = [node for node in (status.get("nodes") or {}).values() if _is_driver(node) and _state(node) == "FAILED"]
+    if drivers:
+        return f"Kubeflow Pipelines could not prepare it: {in_words(drivers[0].get('message') or 'no reason is known')}"
+    return run.error or status.get("message") or "no reason is known"
 
 
 def in_words(message: str) -> str:
@@ -85,7 +89,7 @@ def in_words(message: str) -> str:
     for pattern, words in _WORDS:
         if match := pattern.search(message):
             said = match.expand(words)
-            more = re.sub(r"exit code \d+|Error|\W", "", message.replace(match.group(), ""))
+            more = re.sub(r"main:|exit code \d+|Error|\W", "", message.replace(match.group(), ""))
             return f"{said} ({_line(message)})" if more else said
     return _line(message)
 
