@@ -63,6 +63,19 @@ def test_steps_with_like_pods_share_one_component() -> None:
     assert set(executors) == {"pod-1"}
 
 
+def test_components_with_equal_containers_have_equal_inputs_and_outputs() -> None:
+    """Kubeflow Pipelines 2.14 keeps component specs by the hash of their container."""
+    one_step_then_two = "start * a\na > join_a\njoin_a > fan\nfan * b\nb > c\nc > join_c\njoin_c > end"
+    pipeline, _ = documents(flow(one_step_then_two))
+    faces: dict[str, list[Any]] = {}
+    for component in pipeline["components"].values():
+        if label := component.get("executorLabel"):
+            container = json.dumps(pipeline["deploymentSpec"]["executors"][label]["container"], sort_keys=True)
+            faces.setdefault(container, []).append({**component, "executorLabel": None})
+    assert max(len(alike) for alike in faces.values()) > 1
+    assert all(face == alike[0] for alike in faces.values() for face in alike)
+
+
 def test_another_image_makes_another_executor() -> None:
     pipeline, _ = documents(with_decorator(LINEAR, "a", kubernetes(image="other")))
     images = {each["container"]["image"] for each in pipeline["deploymentSpec"]["executors"].values()}
