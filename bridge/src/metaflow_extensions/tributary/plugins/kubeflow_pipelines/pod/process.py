@@ -61,6 +61,8 @@ class Logs:
     def __init__(self, folder: Path, save: Callable[[dict[str, Path]], None]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.files = {stream: folder / stream for stream in STREAMS}
+        for file in self.files.values():
+            file.touch()
         self.last_line = ""
         self._save = save
 
@@ -90,7 +92,7 @@ class Logs:
         stored, waited = 0, 0.0
         while not stop.wait(delay := max(1.0, update_delay(waited))):
             waited += delay
-            size = sum(file.stat().st_size for file in self.files.values() if file.exists())
+            size = sum(file.stat().st_size for file in self.files.values())
             if size != stored:
                 self.save()
                 stored = size

@@ -51,11 +51,10 @@ class RunTasks:
     def save_logs(self, step: str, task: str, attempt: int, files: Mapping[str, Path]) -> None:
         """Store an attempt's logs, by stream name, where Metaflow's client looks for them."""
         writer = self._flow.get_task_datastore(self._run, step, task, attempt=attempt, mode="w")
-        present = {stream: file for stream, file in files.items() if file.exists()}
-        small = all(file.stat().st_size < _SMALL_LOG for file in present.values())
+        small = all(file.stat().st_size < _SMALL_LOG for file in files.values())
         writer.save_logs(
             TASK_LOG_SOURCE,
-            {stream: file.read_bytes() if small else FileToStream(str(file)) for stream, file in present.items()},
+            {stream: file.read_bytes() if small else FileToStream(str(file)) for stream, file in files.items()},
         )
 
     def _read(self, step: str, task: str, attempt: int | None = None) -> TaskDataStore:

@@ -1,0 +1,228 @@
+"""A step's container from nothing: an image without our packages, the mounts, and a store."""
+
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from hashlib import sha1
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from bridge.tests.pod.small_kubeflow import FLOWS, describe
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import boot, loader
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import Deployment
+
+BUCKET = "metaflow"
+KEY = ("boot-test", "boot-test-secret")
+PACKAGED = '{"version": 0, "archive_format": "tgz", "mfcontent_version": 1}'
+
+# Every step of a pipeline carries the command, and all of them together must stay far below what Argo takes (1 MiB).
+COMMAND_BYTES = 480
+
+
+def test_the_command_is_small_and_has_nothing_that_a_template_would_replace() -> None:
+    text = "".join(boot.command())
+    assert len(text.encode()) <= COMMAND_BYTES
+    assert "{{" not in text
+    assert "$(" not in text
+
+
+def test_the_blob_of_a_deployment_is_the_same_each_time_and_holds_its_record(tmp_path: Path) -> None:
+    deployment = describe(FLOWS / "linear_flow.py", tmp_path)
+    assert boot.blob(deployment) == boot.blob(deployment)
+    assert Deployment.from_json(json.dumps(json.loads(boot.blob(deployment))["record"])) == deployment
+
+
+def test_a_package_of_an_unknown_form_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"code package: its form .* is not known\. Deploy the flow"):
+        loader.unpack(b"", '{"archive_format": "zip", "mfcontent_version": 1}')
+
+
+def test_an_archive_cannot_write_outside_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("../outside"), io.BytesIO())
+    with pytest.raises(tarfile.OutsideDestinationError):
+        loader.unpack(packed.getvalue(), PACKAGED)
+    assert not (tmp_path / "outside").exists()
+
+
+@dataclass(frozen=True)
+class Store:
+    """A running MinIO."""
+
+    url: str
+    client: Any
+
+    def keep(self, blob: bytes) -> tuple[str, str]:
+        """Store a blob as Metaflow's content-addressed store does; gives URL and key."""
+        key = sha1(blob).hexdigest()
+        path = f"metaflow/LinearFlow/data/{key[:2]}/{key}"
+        self.client.put_object(Bucket=BUCKET, Key=path, Body=blob)
+        return f"s3://{BUCKET}/{path}", key
+
+
+def _binary() -> Path:
+    cache = Path(
+        os.environ.get("CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tributary"
+    )
+    built = sorted(cache.glob("bin/minio-*/minio"), key=lambda path: path.stat().st_mtime)
+    if "TRIBUTARY_MINIO" in os.environ:
+        return Path(os.environ["TRIBUTARY_MINIO"])
+    if not built:
+        pytest.fail(f"minio: is not in {cache}/bin. `make images` builds it, or set TRIBUTARY_MINIO to its path.")
+    return built[-1]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    binary, folder = _binary(), tmp_path_factory.mktemp("minio")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [binary, "server", folder / "data", "--address", f"127.0.0.1:{port}", "--quiet"],
+        env={
+            "HOME": str(folder),
+            "MINIO_ROOT_USER": KEY[0],
+            "MINIO_ROOT_PASSWORD": KEY[1],
+            "MINIO_BROWSER": "off",
+            "MINIO_UPDATE": "off",
+            "GOMEMLIMIT": "128MiB",
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    client = boto3.client(
+        "s3", endpoint_url=url, aws_access_key_id=KEY[0], aws_secret_access_key=KEY[1], region_name="us-east-1"
+    )
+    try:
+        _make_bucket(client, within=60)
+        yield Store(url, client)
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def _make_bucket(client: Any, within: float) -> None:
+    """Make the bucket as soon as the server answers."""
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            client.create_bucket(Bucket=BUCKET)
+            return
+        except (EndpointConnectionError, ClientError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+@dataclass(frozen=True)
+class Container:
+    """What a pod of this deployment is given."""
+
+    record_url: str
+    mounts: Path
+    variables: dict[str, str]
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [word.replace(boot.MOUNT, str(self.mounts)) for word in boot.command()]
+        return subprocess.run(
+            [sys.executable, *command[1:], self.record_url, *words],
+            cwd="/",
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def container(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Container:
+    """A deployment of the linear flow, and an image in which metaflow and the extension are other ones, which do not
+    work.
+    """
+    folder = tmp_path_factory.mktemp("container")
+    settings = {"METAFLOW_S3_ENDPOINT_URL": store.url, "METAFLOW_DATASTORE_SYSROOT_S3": f"s3://{BUCKET}/metaflow"}
+    (folder / "config").mkdir()
+    (folder / "config" / "config.json").write_text(json.dumps(settings))
+    (folder / "secret").mkdir()
+    (folder / "secret" / "AWS_ACCESS_KEY_ID").write_text(KEY[0])
+    (folder / "secret" / "AWS_SECRET_ACCESS_KEY").write_text(KEY[1])
+    for package in ("metaflow", "metaflow_extensions/tributary/plugins/kubeflow_pipelines"):
+        (folder / "site" / package).mkdir(parents=True)
+        (folder / "site" / package / "__init__.py").write_text("raise ImportError('the image has its own')")
+    packed = folder / "code.tgz"
+    subprocess.run(
+        [sys.executable, "linear_flow.py", "--no-pylint", "package", "save", str(packed)],
+        cwd=FLOWS,
+        env=os.environ | {"METAFLOW_USER": "tester", "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder)},
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    code_url, code_sha = store.keep(packed.read_bytes())
+    deployment = replace(
+        describe(FLOWS / "linear_flow.py", folder),
+        code_url=code_url,
+        code_sha=code_sha,
+        code_metadata=PACKAGED,
+        datastore_type="s3",
+        datastore_root=settings["METAFLOW_DATASTORE_SYSROOT_S3"],
+    )
+    record_url, _ = store.keep(boot.blob(deployment))
+    variables = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "PYTHONPATH": str(folder / "site"),
+        "TRIBUTARY_RUN": "boot",
+        "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder),
+    }
+    return Container(record_url, folder, variables)
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_steps_run_from_their_package_whatever_the_image_holds(store: Store, container: Container) -> None:
+    for step in ("start", "sort_the_numbers", "end"):
+        done = container.run(step)
+        assert done.returncode == 0, done.stderr
+    assert "the largest is 30" in done.stdout
+    stored = store.client.list_objects_v2(Bucket=BUCKET, Prefix="metaflow/LinearFlow/kfp-boot/end/t-end/")
+    names = {entry["Key"].rpartition("/")[2] for entry in stored["Contents"]}
+    assert {"0.attempt.json", "0.DONE.lock", "0.task_stdout.log", "0.task_stderr.log"} <= names
+    log = store.client.get_object(Bucket=BUCKET, Key="metaflow/LinearFlow/kfp-boot/end/t-end/0.task_stdout.log")
+    assert b"the largest is 30" in log["Body"].read()
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_a_record_that_is_not_what_its_url_says_is_not_run(store: Store, container: Container) -> None:
+    bucket_and_key = container.record_url.removeprefix(f"s3://{BUCKET}/")
+    other = bucket_and_key[:-1] + ("0" if bucket_and_key[-1] != "0" else "1")
+    store.client.put_object(Bucket=BUCKET, Key=other, Body=b'{"loader":"print(1)"}')
+    done = replace(container, record_url=f"s3://{BUCKET}/{other}").run("start")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "AssertionError"
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_a_record_that_is_gone_is_named_by_the_store(container: Container) -> None:
+    done = replace(container, record_url=f"s3://{BUCKET}/metaflow/gone/{'0' * 40}").run("start")
+    assert done.returncode == 1
+    assert "NoSuchKey" in done.stderr.splitlines()[-1]
