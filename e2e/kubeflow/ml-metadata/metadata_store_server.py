@@ -33,10 +33,13 @@ def main() -> None:
     parser.add_argument("--enable_database_upgrade", choices=["true", "false"], default="false")
     options, ignored = parser.parse_known_args()
     print(f"not known here, and ignored: {ignored}", file=sys.stderr, flush=True)
+    front = Front()
     server = grpc.server(futures.ThreadPoolExecutor(8))
-    server.add_generic_rpc_handlers((Front(open_store(options)),))
+    server.add_generic_rpc_handlers((front,))
     server.add_insecure_port(f"0.0.0.0:{options.grpc_port}")
+    # Before the store is there: upstream's probes look at the port, and would end a process that waits for its database.
     server.start()
+    front.store = open_store(options)
     print(f"serving on {options.grpc_port}", file=sys.stderr, flush=True)
     server.wait_for_termination()
 
@@ -64,8 +67,8 @@ def open_store(options: argparse.Namespace) -> Any:
 class Front(grpc.GenericRpcHandler):
     """Maps a method of the service to the extension's function of the same name."""
 
-    def __init__(self, store: Any) -> None:
-        self._store = store
+    def __init__(self) -> None:
+        self.store: Any = None
         # The store holds one connection to its database.
         self._one_at_a_time = threading.Lock()
 
@@ -76,8 +79,10 @@ class Front(grpc.GenericRpcHandler):
             return None
 
         def call(request: bytes, context: grpc.ServicerContext) -> bytes:
+            if self.store is None:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "the database is not there yet")
             with self._one_at_a_time:
-                response, message, code = function(self._store, request)
+                response, message, code = function(self.store, request)
             if code:
                 context.abort(STATUS[code], message.decode() if isinstance(message, bytes) else message)
             found: bytes = response
