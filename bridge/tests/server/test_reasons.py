@@ -86,6 +86,11 @@ def test_an_image_that_cannot_be_pulled_is_said_while_the_pod_waits() -> None:
     assert (state.state, str(state.error).split(" (")[0]) == ("PENDING", "its image cannot be pulled")
 
 
+@pytest.mark.parametrize("message", ["PodInitializing", "ContainerCreating"])
+def test_a_pod_that_starts_as_every_pod_does_is_no_trouble(message: str) -> None:
+    assert states(node("root.fit.executor", "Pending", message)) == [StepState("fit", (), "PENDING", None)]
+
+
 def test_a_driver_shows_only_when_it_failed() -> None:
     where = "root.each-start.iteration-iterations(2:2).iteration-item.fit-driver"
     assert states(node(where, "Running", template=DRIVER)) == []

@@ -23,6 +23,9 @@ _STATES: Mapping[str, State] = {
 _ITERATION = re.compile(r"iteration-iterations\((\d+):.*\)")
 _ATTEMPT = re.compile(r"\((\d+)\)$")
 
+# What is said of every pod that is about to start.
+_ORDINARY = ("PodInitializing", "ContainerCreating")
+
 # What Argo and Kubernetes say, and what it means.
 _WORDS = (
     (re.compile(r"pod deleted"), "its pod was deleted while it ran"),
@@ -104,7 +107,7 @@ def _state_of(
         return StepState(*place, "FAILED", f"Kubeflow Pipelines could not prepare its pod: {error}")
     if state == "FAILED" and retry is not None and _state(retry) == "RUNNING":
         return StepState(*place, "RUNNING", f"an attempt failed and is tried again: {error}")
-    if state == "FAILED" or (state == "PENDING" and message):
+    if state == "FAILED" or (state == "PENDING" and message and message not in _ORDINARY):
         return StepState(*place, state, error)
     return StepState(*place, state, None)
 
