@@ -1,5 +1,5 @@
 """The command of every step's container. Each step of a pipeline carries it, so it does the least that finds the rest:
-it exports the mounted secrets, fetches the deployment record, and runs the loader that lies in it.
+it fetches the deployment record from the object store, and runs the loader that lies in it.
 """
 
 import json
@@ -7,8 +7,7 @@ from pathlib import Path
 
 from ..record import Deployment
 
-# Where the pipeline mounts the pods' Metaflow config (config/config.json) and their secrets (one file for each
-# variable).
+# Where the pipeline mounts the pods' Metaflow config (config/config.json). The store's key comes as variables.
 MOUNT = "/var/run/tributary"
 
 _LOADER = Path(__file__).with_name("loader.py")
@@ -16,11 +15,9 @@ _LOADER = Path(__file__).with_name("loader.py")
 # argv[1] is the record's URL; its last 40 characters are the SHA-1 of what lies there. A store that is away is asked
 # for about a minute.
 _BOOT = f"""\
-import boto3,glob,hashlib,json,os,sys
+import boto3,hashlib,json,os,sys
 os.chdir("{MOUNT}")
-e=os.environ
-for f in glob.glob("secret/*"):e[f[7:]]=open(f).read()
-e.update(AWS_MAX_ATTEMPTS="9",AWS_RETRY_MODE="standard")
+os.environ.update(AWS_MAX_ATTEMPTS="9",AWS_RETRY_MODE="standard")
 b,k=sys.argv[1][5:].split("/",1)
 s=boto3.client("s3",endpoint_url=json.load(open("config/config.json")).get("METAFLOW_S3_ENDPOINT_URL"))
 r=s.get_object(Bucket=b,Key=k)["Body"].read()
