@@ -54,7 +54,7 @@ def service(
     running.wait_until()
     yield running
     assert running.end() == 0
-    assert not [line for line in running.log_lines() if "traceback" in line]
+    assert [line for line in running.log_lines() if "traceback" in line] == []
 
 
 @pytest.fixture(scope="session")

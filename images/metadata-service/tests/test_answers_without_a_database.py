@@ -155,11 +155,11 @@ def test_a_line_of_the_log_is_one_object() -> None:
         raise ValueError("two\nlines")
     except ValueError as error:
         record = logging.LogRecord(
-            "x", logging.ERROR, __file__, 1, "bad\nthing %s", ("here",), (ValueError, error, None)
+            "x", logging.ERROR, __file__, 1, "bad\nthing\u2028 %s", ("here",), (ValueError, error, None)
         )
     record.request_id = "id-1"
     line = JsonLines().format(record)
-    assert "\n" not in line
+    assert line.splitlines() == [line]
     content = json.loads(line)
-    assert content["message"] == "bad\nthing here" and content["request_id"] == "id-1"
+    assert content["message"] == "bad\nthing\u2028 here" and content["request_id"] == "id-1"
     assert "two\nlines" in content["traceback"] and content["time"].endswith("+00:00")

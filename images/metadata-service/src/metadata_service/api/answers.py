@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import TypeVar
+from urllib.parse import quote
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -54,7 +55,8 @@ def answer_listing(listing: Listing[R], query: Query, order: Order) -> Response:
         if listing.next is not None:
             headers["X-Next-Cursor"] = encode_cursor(listing.next, order)
     if query.ignored:
-        headers["X-Ignored-Parameters"] = ",".join(query.ignored)
+        # The names are the client's, and a header holds few characters.
+        headers["X-Ignored-Parameters"] = ",".join(quote(name[:64], safe=":") for name in query.ignored[:16])
     return answer(listing.records, headers=headers)
 
 
@@ -76,7 +78,7 @@ def _refusal(request: Request, error: Exception) -> Response:
 
 def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    message = f"{request.method} {request.url.path}: {error.detail}."
+    message = f"{request.method} {request.scope['path']}: {error.detail}."
     return answer_error(request, error.status_code, message, dict(error.headers or {}))
 
 

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp
 
 from metadata_service.api import artifacts, flows, metadata, operations, runs, steps, tasks
 from metadata_service.api.answers import EXCEPTION_HANDLERS
-from metadata_service.api.middleware import Around
+from metadata_service.api.middleware import Envelope
 from metadata_service.storage.interface import Storage
 
 ROUTES = [
@@ -28,4 +28,4 @@ def application(storage: Storage) -> ASGIApp:
     app.router.redirect_slashes = False
     app.state.storage = storage
     # Outside of Starlette's own layers, so that the answer to a bug has the headers and the line in the log too.
-    return Around(app)
+    return Envelope(app)

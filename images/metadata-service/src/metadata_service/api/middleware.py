@@ -19,11 +19,13 @@ log = logging.getLogger("metadata_service.requests")
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
+_LOGGED_PATH = 1000
+
 # Asked every few seconds by whoever watches the service; only their failures are worth a line.
 _PROBES = frozenset({"/ping", "/readyz", "/healthcheck"})
 
 
-class Around:
+class Envelope:
     """Wraps the application. Takes the caller's request id if it is one that may stand in a log."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -62,7 +64,7 @@ class Around:
                 extra={
                     "request_id": request_id,
                     "method": scope["method"],
-                    "path": scope["path"],
+                    "path": scope["path"][:_LOGGED_PATH],
                     "status": status,
                     "ms": round((time.perf_counter() - started) * 1000, 1),
                 },
