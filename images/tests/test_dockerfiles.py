@@ -67,12 +67,19 @@ def test_the_account_is_that_of_the_images() -> None:
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="the standard library reads TOML from 3.11 on")
 @pytest.mark.parametrize(
-    ("image", "extra"), [("metadata-service", "service"), ("setup", "setup"), ("task-demo", "demo")]
+    ("image", "more", "extras"),
+    [
+        ("metadata-service", [], ["service"]),
+        ("setup", [], ["setup"]),
+        ("task-base", ["metaflow"], ["task"]),
+        ("task-demo", ["metaflow"], ["task", "demo"]),
+    ],
 )
-def test_an_image_carries_just_what_its_extra_says(image: str, extra: str) -> None:
+def test_an_image_carries_just_what_its_extras_say(image: str, more: list[str], extras: list[str]) -> None:
     if sys.version_info >= (3, 11):
         import tomllib
 
         project = tomllib.loads((TABLE.checkout / "pyproject.toml").read_text())["project"]
-        wanted = [re.split("[<>=~! ]", requirement)[0] for requirement in project["optional-dependencies"][extra]]
-        assert sorted(map(lock.normal, wanted)) == sorted(map(lock.normal, TABLE.images[image].python))
+        wanted = [entry for extra in extras for entry in project["optional-dependencies"][extra]]
+        names = [*more, *(re.split("[<>=~! ]", entry)[0] for entry in wanted)]
+        assert sorted(map(lock.normal, names)) == sorted(map(lock.normal, TABLE.images[image].python))

@@ -115,6 +115,7 @@ def _load(options: argparse.Namespace) -> None:
         _say_plan(options)
         _say(f"{options.cluster}: would load what its nodes lack")
         return
+    to.lacks(())  # A cluster that is not there is refused before anything is built.
     missing = load.load_images(_built(options, engine), to, _say)
     _say(f"{options.cluster}: {len(missing)} images loaded")
 
