@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 
-from cluster import doctor, steps
+from cluster import doctor, forward, status, steps
 from cluster.errors import Failed, Refused
+from cluster.kubectl import Kubectl
 from cluster.kubeflow import Kubeflow
 from cluster.providers import provider_of
 from cluster.providers.provider import Health
@@ -39,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, text in (
         ("up", _up, "make the cluster, or find it and leave it alone"),
         ("kubeflow", _kubeflow, "put in Kubeflow Pipelines, only where the cluster has none"),
+        ("forward", _forward, "start port-forwards, where the cluster is one of your own"),
+        ("status", _status, "say what is there"),
         ("doctor", _doctor, "say what hinders a start, and change nothing"),
         ("down", _down, "take away what `up`, `kubeflow` and `forward` made"),
     ):
@@ -82,6 +86,19 @@ def _run(all_steps: Sequence[Step], options: argparse.Namespace) -> None:
         steps.run(chosen, _screen, force_first=forced)
 
 
+def _forward(settings: Settings, options: argparse.Namespace) -> None:
+    if not settings.context:
+        _screen("The cluster shows its ports on 127.0.0.1 by itself; there is nothing to forward.")
+        return
+    kubectl = Kubectl.of(settings, provider_of(settings).kubectl())
+    forward.start(settings, kubectl, _screen)
+
+
+def _status(settings: Settings, options: argparse.Namespace) -> None:
+    for line in status.lines(settings, provider_of(settings)):
+        _screen(line)
+
+
 def _doctor(settings: Settings, options: argparse.Namespace) -> None:
     provider = provider_of(settings)
     doctor.refuse_problems(settings, provider)
@@ -89,7 +106,9 @@ def _doctor(settings: Settings, options: argparse.Namespace) -> None:
 
 
 def _down(settings: Settings, options: argparse.Namespace) -> None:
+    forward.stop(settings, _screen)
     provider_of(settings).down(_screen)
+    shutil.rmtree(settings.state, ignore_errors=True)
 
 
 def _screen(line: str) -> None:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import yaml
+
 from cluster import kubeflow_images, manifests
 from cluster.errors import Failed, Refused
 from cluster.kubectl import Kubectl
-from cluster.manifests import Rendered
 from cluster.providers.provider import Provider
 from cluster.settings import Settings
 from cluster.steps import Say, Step
@@ -29,6 +30,7 @@ class Kubeflow:
 
     settings: Settings
     provider: Provider
+    _images_are_made_of: str | None = None
 
     def is_foreign(self) -> bool:
         """Whether somebody else's Pipelines is there."""
@@ -44,8 +46,8 @@ class Kubeflow:
                 f"namespace {self.settings.kubeflow_namespace!r}. Name its namespace, or install it first."
             )
         images = [
-            Step("kubeflow-programs", self.answers, self._build_programs),
-            Step("kubeflow-images", self.answers, self._load_images),
+            Step("kubeflow-programs", lambda: self._contents is not None, self._build),
+            Step("kubeflow-images", self._is_loaded, self._load_images),
         ]
         return [
             *(images if self.provider.from_packages else []),
@@ -68,56 +70,80 @@ class Kubeflow:
         return Kubectl.of(self.settings, self.provider.kubectl())
 
     @cached_property
-    def _rendered(self) -> Rendered:
-        return manifests.render(
+    def _recipe(self) -> str:
+        return manifests.recipe(self.settings.kubeflow_namespace, from_packages=self.provider.from_packages)
+
+    @property
+    def _contents(self) -> str | None:
+        """A hash of what the images are made of, once the programs are built. It takes reading a gigabyte."""
+        if self._images_are_made_of is None:
+            self._images_are_made_of = kubeflow_images.contents(self.settings.cache)
+        return self._images_are_made_of
+
+    def describe(self) -> str:
+        """One sentence for the status."""
+        if not self._has("service", SERVICE):
+            return "there is none"
+        whose = "not ours, left as it is" if self.is_foreign() else "put in by us"
+        return f"{whose}; {'its API answers' if self.is_foreign() or self.answers() else 'it does not answer'}"
+
+    def _build(self, say: Say) -> None:
+        kubeflow_images.build_programs(self.settings.cache, say)
+
+    def _is_loaded(self) -> bool:
+        return self._contents is not None and self._marked("images") == self._contents
+
+    def _load_images(self, say: Say) -> None:
+        """Load the images. They keep upstream's names when they change, so pods that run older ones are replaced."""
+        images = kubeflow_images.build(self.settings.cache, say)
+        loaded = kubeflow_images.load_into(self.settings.cluster, images, self.settings.cache, say)
+        if loaded and self._has("service", SERVICE):
+            self._in_namespace("rollout", "restart", "deployment")
+        self._mark(images=self._contents or "")
+
+    def _is_applied(self) -> bool:
+        return self._marked("manifests") == self._recipe
+
+    def _apply(self, say: Say) -> None:
+        """Apply upstream's manifests; the mark gets their hash last."""
+        say("rendering and applying upstream's manifests")
+        rendered = manifests.render(
             self.settings.kubeflow_namespace,
             from_packages=self.provider.from_packages,
             kubectl=self.provider.kubectl(),
             cache=self.settings.cache,
             log=self.settings.logs / "kubeflow.log",
         )
-
-    def _build_programs(self, say: Say) -> None:
-        kubeflow_images.build_programs(self.settings.cache, say)
-
-    def _load_images(self, say: Say) -> None:
-        images = kubeflow_images.build(self.settings.cache, say)
-        kubeflow_images.load_into(self.settings.cluster, images, self.settings.cache, say)
-
-    def _is_applied(self) -> bool:
-        applied = self._ask("get", "configmap", MARK, "--output=jsonpath={.data.manifests}")
-        return applied == self._rendered.digest
-
-    def _apply(self, say: Say) -> None:
-        """Apply upstream's manifests; the mark gets their hash last."""
-        say("applying upstream's manifests")
-        self._kubectl.run("apply", "--server-side", "--filename=-", text=self._rendered.cluster_wide, attempts=3)
-        self._mark("")
+        self._mark(manifests="")
+        self._kubectl.run("apply", "--server-side", "--filename=-", text=rendered.cluster_wide, attempts=3)
         self._kubectl.run("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-        for text in (self._rendered.namespaced, self._rendered.node_port):
+        for text in (rendered.namespaced, rendered.node_port):
             self._in_namespace("apply", "--server-side", "--filename=-", text=text, attempts=3)
-        self._mark(self._rendered.digest)
+        self._mark(manifests=self._recipe)
 
-    def _mark(self, digest: str) -> None:
-        mark = self._in_namespace(
-            "create", "configmap", MARK, f"--from-literal=manifests={digest}", "--dry-run=client", "--output=yaml"
-        )
-        self._in_namespace("apply", "--server-side", "--filename=-", text=mark)
+    def _mark(self, **data: str) -> None:
+        """Write down that this Pipelines is ours, and of what it was made."""
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.settings.kubeflow_namespace}}
+        self._kubectl.run("apply", "--server-side", "--filename=-", text=yaml.safe_dump(namespace))
+        for key, value in data.items():
+            mark = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": MARK}, "data": {key: value}}
+            words = ("apply", "--server-side", f"--field-manager=tributary-{key}", "--filename=-")
+            self._in_namespace(*words, text=yaml.safe_dump(mark))
+
+    def _marked(self, key: str) -> str | None:
+        return self._ask("get", "configmap", MARK, f"--output=jsonpath={{.data.{key}}}")
 
     def _wait(self, say: Say) -> None:
         deadline = time.monotonic() + _READY_WITHIN
         told = ""
         while not self.answers():
             if time.monotonic() > deadline:
-                raise Failed(
-                    f"Kubeflow Pipelines did not become ready within {_READY_WITHIN} s; {told or 'its API does not answer'}. "
-                    f"Look at `kubectl --kubeconfig {self.settings.kubeconfig} get pods "
-                    f"--namespace {self.settings.kubeflow_namespace}`."
-                )
-            missing = ", ".join(self._missing())
-            if missing and missing != told:
+                look = f"kubectl --kubeconfig {self.settings.kubeconfig} -n {self.settings.kubeflow_namespace} get pods"
+                raise Failed(f"Still {told} after {_READY_WITHIN} s. Look at `{look}`.")
+            missing = f"waiting for {', '.join(self._missing()) or 'its API'}"
+            if missing != told:
                 told = missing
-                say(f"waiting for {missing}")
+                say(told)
             time.sleep(1)
 
     def _missing(self) -> list[str]:

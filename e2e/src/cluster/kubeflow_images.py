@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cluster import programs, proto_types
@@ -11,6 +12,8 @@ from image_builder import bases, golang, load, table
 from image_builder.build import Built, build_images
 from image_builder.cli import OUR_TABLE
 from image_builder.engine import PODMAN, choose
+from image_builder.golang import GoProgram
+from image_builder.plan import plan
 
 TABLE = Path(__file__).parents[2] / "kubeflow" / "images.yml"
 # Image -> where its Dockerfile expects the program -> the program.
@@ -28,20 +31,39 @@ _PROGRAMS = {
 
 def build_programs(cache: Path, say: Say) -> dict[str, Path]:
     """All Go programs of Kubeflow Pipelines, Argo and MinIO by name. Raises GoBuildError."""
-    minio = table.read(OUR_TABLE).programs["minio"]
-    pipelines = programs.pipelines(*proto_types.make(cache, say))
-    return golang.build([*programs.argo(), *pipelines, minio], cache=cache, say=say)
+    return golang.build(_recipes(proto_types.make(cache, say)), cache=cache, say=say)
 
 
 def build(cache: Path, say: Say) -> list[Built]:
     """Build the images that are not there yet, and give all. Raises Refused or BuildFailed."""
-    built = build_programs(cache, say)
-    given = {image: {place: built[name]} for image, (place, name) in _PROGRAMS.items()}
-    given["api-server"]["config.json"] = programs.pipelines_folder(cache) / "backend/src/apiserver/config/config.json"
+    given = _given(build_programs(cache, say), cache)
     engine = choose(PODMAN, cache)
     return list(build_images(TABLE, cache=cache, say=say, engine=engine, world=bases.PACKAGES, given=given).values())
 
 
-def load_into(cluster: str, images: Sequence[Built], cache: Path, say: Say) -> None:
-    """Load what the cluster's node lacks. Raises Refused or BuildFailed."""
-    load.load_images(images, load.KindOnPodman(cluster, choose(PODMAN, cache)), say)
+def contents(cache: Path) -> str | None:
+    """A hash over all that the images are made of, or None while a program is not built. Builds nothing."""
+    protos = proto_types.find(cache)
+    if protos is None:
+        return None
+    built = {program.name: golang.path_of(program, cache=cache) for program in _recipes(protos)}
+    if not all(path.exists() for path in built.values()):
+        return None
+    planned = plan(table.read(TABLE), None, world=bases.PACKAGES, given=_given(built, cache))
+    return hashlib.sha256("".join(image.content for image in planned).encode()).hexdigest()[:12]
+
+
+def load_into(cluster: str, images: Sequence[Built], cache: Path, say: Say) -> list[Built]:
+    """Load what the cluster's node lacks, and give it. Raises Refused or BuildFailed."""
+    return load.load_images(images, load.KindOnPodman(cluster, choose(PODMAN, cache)), say)
+
+
+def _recipes(protos: tuple[Path, Path]) -> list[GoProgram]:
+    minio = table.read(OUR_TABLE).programs["minio"]
+    return [*programs.argo(), *programs.pipelines(*protos), minio]
+
+
+def _given(built: Mapping[str, Path], cache: Path) -> dict[str, dict[str, Path]]:
+    given = {image: {place: built[name]} for image, (place, name) in _PROGRAMS.items()}
+    given["api-server"]["config.json"] = programs.pipelines_folder(cache) / "backend/src/apiserver/config/config.json"
+    return given

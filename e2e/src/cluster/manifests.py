@@ -14,6 +14,8 @@ import yaml
 from cluster import command, programs, versions
 
 OURS = Path(__file__).parents[2] / "kubeflow" / "manifests"
+# Raise it when this module makes other manifests of the same files.
+RENDERER = 1
 _ARGO_ON_THE_WEB = re.compile(r"https://github\.com/argoproj/argo-workflows/manifests/(\S+?)\?ref=\S+")
 
 
@@ -25,10 +27,15 @@ class Rendered:
     namespaced: str
     node_port: str
 
-    @property
-    def digest(self) -> str:
-        whole = "\0".join([self.cluster_wide, self.namespaced, self.node_port])
-        return hashlib.sha256(whole.encode()).hexdigest()[:12]
+
+def recipe(namespace: str, *, from_packages: bool) -> str:
+    """A hash over all that decides what `render` gives."""
+    digest = hashlib.sha256(
+        repr((RENDERER, namespace, from_packages, versions.KUBEFLOW_PIPELINES_MODULE, versions.ARGO)).encode()
+    )
+    for file in sorted(path for path in OURS.rglob("*") if path.is_file()):
+        digest.update(f"{file.relative_to(OURS)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def render(namespace: str, *, from_packages: bool, kubectl: Path, cache: Path, log: Path) -> Rendered:
@@ -55,7 +62,7 @@ def _lay_out(folder: Path, cache: Path) -> None:
         shutil.copytree(source, folder / name, copy_function=shutil.copyfile)
     for file in (folder / "pipelines" / "third-party" / "argo").rglob("kustomization.yaml"):
         above = os.path.relpath(folder / "argo", file.parent)
-        file.write_text(_ARGO_ON_THE_WEB.sub(lambda found, above=above: f"{above}/{found[1]}", file.read_text()))
+        file.write_text(_ARGO_ON_THE_WEB.sub(rf"{above}/\1", file.read_text()))
 
 
 def _kustomize(folder: Path, namespace: str, resource: str, kubectl: Path, log: Path) -> str:

@@ -54,15 +54,11 @@ LOCAL_PATH_PROVISIONER = GoProgram(
 def helm() -> GoProgram:
     """Helm. Without the flags it believes that `helm template` is for Kubernetes 1.20."""
     major, minor, _ = versions.KUBERNETES.removeprefix("v").split(".")
-    chartutil = "helm.sh/helm/v3/pkg/chartutil"
-    lint = "helm.sh/helm/v3/pkg/lint/rules"
-    return GoProgram(
-        "helm", "helm.sh/helm/v3", versions.HELM, "cmd/helm",
-        ldflags=" ".join([
-            f"-X helm.sh/helm/v3/internal/version.version={versions.HELM}",
-            *(f"-X {package}.k8sVersionMajor={major} -X {package}.k8sVersionMinor={minor}" for package in (chartutil, lint)),
-        ]),
-    )  # fmt: skip
+    module = "helm.sh/helm/v3"
+    flags = [f"-X {module}/internal/version.version={versions.HELM}"]
+    for package in ("pkg/chartutil", "pkg/lint/rules"):
+        flags += [f"-X {module}/{package}.k8sVersionMajor={major}", f"-X {module}/{package}.k8sVersionMinor={minor}"]
+    return GoProgram("helm", module, versions.HELM, "cmd/helm", ldflags=" ".join(flags))
 
 
 def argo() -> list[GoProgram]:
@@ -95,13 +91,14 @@ def pipelines(api: Path, kubernetes_platform: Path) -> list[GoProgram]:
         "persistence-agent": "backend/src/agent/persistence",
         "scheduled-workflow": "backend/src/crd/controller/scheduledworkflow",
     }
+    version = versions.KUBEFLOW_PIPELINES_MODULE
     return [
         *(
-            GoProgram(name, PIPELINES_MODULE, versions.KUBEFLOW_PIPELINES_MODULE, package, overlay=overlay, go_env=go_env)
+            GoProgram(name, PIPELINES_MODULE, version, package, overlay=overlay, go_env=go_env)
             for name, package in plain.items()
         ),
         GoProgram(
-            "kfp-apiserver", PIPELINES_MODULE, versions.KUBEFLOW_PIPELINES_MODULE, "backend/src/apiserver",
+            "kfp-apiserver", PIPELINES_MODULE, version, "backend/src/apiserver",
             tags="netgo osusergo sqlite_omit_load_extension", cgo=True, overlay=overlay, go_env=go_env,
         ),
     ]  # fmt: skip

@@ -19,7 +19,7 @@ from pathlib import Path
 from google.protobuf import descriptor_pb2
 from google.protobuf.compiler import plugin_pb2
 
-from cluster import programs, versions
+from cluster import command, programs, versions
 from image_builder import golang
 
 # Raise it when this module makes other files of the same sources.
@@ -49,13 +49,20 @@ SOURCES = (
 )  # fmt: skip
 
 
+def find(cache: Path) -> tuple[Path, Path] | None:
+    """The folders that `make` made, or None."""
+    target = _target(cache)
+    return (target / "api", target / "kubernetes_platform") if target.is_dir() else None
+
+
 def make(cache: Path, say: Callable[[str], None]) -> tuple[Path, Path]:
-    """Give the folders of the modules `api` and `kubernetes_platform` with types of the pinned release."""
-    recipe = repr((MAKER, SOURCES, versions.KUBEFLOW_PIPELINES, versions.PROTOC_GEN_GO))
-    target = cache / "go" / "protos" / hashlib.sha256(recipe.encode()).hexdigest()[:12]
-    folders = (target / "api", target / "kubernetes_platform")
-    if target.is_dir():
-        return folders
+    """Give the folders of the modules `api` and `kubernetes_platform` with types of the pinned release.
+
+    Raises GoBuildError, or Failed when the wheels cannot be had.
+    """
+    if (found := find(cache)) is not None:
+        return found
+    target = _target(cache)
     say(f"protos of Kubeflow Pipelines {versions.KUBEFLOW_PIPELINES}: making their Go types")
     generator = golang.build([programs.protoc_gen_go()], cache=cache, say=say)["protoc-gen-go"]
     part = target.with_suffix(".part")
@@ -67,19 +74,23 @@ def make(cache: Path, say: Callable[[str], None]) -> tuple[Path, Path]:
         _generate(source, site, generator, part / source.nested / source.package)
     shutil.rmtree(site)
     part.rename(target)
-    return folders
+    return target / "api", target / "kubernetes_platform"
+
+
+def _target(cache: Path) -> Path:
+    recipe = repr((MAKER, SOURCES, versions.KUBEFLOW_PIPELINES, versions.PROTOC_GEN_GO))
+    return cache / "go" / "protos" / hashlib.sha256(recipe.encode()).hexdigest()[:12]
 
 
 def _install_wheels(site: Path, cache: Path) -> None:
     """Into a folder of their own: these are the server's protos, and the environment's wheels may be newer."""
-    subprocess.run(
-        [
-            sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--target", str(site),
-            *(f"{source.wheel}=={versions.KUBEFLOW_PIPELINES}" for source in SOURCES),
-        ],
-        env=os.environ | {"UV_CACHE_DIR": str(cache / "uv")},
-        check=True,
-    )  # fmt: skip
+    wheels = [f"{source.wheel}=={versions.KUBEFLOW_PIPELINES}" for source in SOURCES]
+    command.run(
+        [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--target", str(site), *wheels],
+        log=cache / "logs" / "protos.log",
+        environment=os.environ | {"UV_CACHE_DIR": str(cache / "uv")},
+        attempts=3,
+    )
 
 
 def _nested_module(source: Source, target: Path, cache: Path) -> None:

@@ -172,25 +172,31 @@ class Kind:
         return self.settings.state / "made"
 
     def _comes_back(self, say: Say) -> bool:
-        """Whether a cluster that was complete once, and stands still, can be had again with its data."""
-        if not self._made.exists():
-            return False
+        """Whether a cluster that is there can be had again with its data, if it was ever complete."""
         try:
-            self._export_kubeconfig()
-            if self.nodes.processes() and self._answers_within(20):
-                return True
+            if self.nodes.processes() and self._export_kubeconfig() and self._answers_within(20):
+                return self._is_complete()
+            if not self._made.exists():
+                return False
             say("the cluster stands still; starting its node again with the data it has")
             self.nodes.start_again()
-            return self._answers_within(_COMES_BACK_WITHIN)
+            return self._export_kubeconfig() and self._answers_within(_COMES_BACK_WITHIN)
         except command.CommandFailed as reason:
             say(f"the node does not start: {reason}")
             return False
+
+    def _is_complete(self) -> bool:
+        """Whether kind came to its end: the storage class is the last thing that it makes."""
+        if self._kubectl().ask("get", "storageclass", "standard") is None:
+            return False
+        self._made.touch()
+        return True
 
     def _say_what_is_lost(self, say: Say) -> None:
         if self._made.exists():
             say("the cluster does not come back: what its PostgreSQL and MinIO held is lost; a new one is made")
         else:
-            say("a half-made cluster is removed; it held no data yet")
+            say("a half-made cluster is removed; anything it held is lost")
 
     def _answers_within(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
@@ -200,11 +206,12 @@ class Kind:
             time.sleep(1)
         return True
 
-    def _export_kubeconfig(self) -> None:
-        if not self.settings.kubeconfig.exists():
-            argv = [str(self._kind()), "export", "kubeconfig", "--name", self.settings.cluster]
-            argv += ["--kubeconfig", str(self.settings.kubeconfig)]
-            command.run(argv, log=self.settings.logs / "kind.log", environment=self.nodes.environment)
+    def _export_kubeconfig(self) -> bool:
+        """Take the kubeconfig from the living node: the one that lies here may be of an earlier cluster."""
+        argv = [str(self._kind()), "export", "kubeconfig", "--name", self.settings.cluster]
+        argv += ["--kubeconfig", str(self.settings.kubeconfig)]
+        command.run(argv, log=self.settings.logs / "kind.log", environment=self.nodes.environment)
+        return True
 
     def _config(self) -> dict[str, Any]:
         ports = self.settings.ports
