@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -68,8 +69,10 @@ def test_the_wheel_gives_kubeflow_pipelines(python: Path, tmp_path: Path) -> Non
         "METAFLOW_DATASTORE_SYSROOT_S3": "s3://metaflow/metaflow",
     }
     done = _run(python, flow, "kubeflow-pipelines", "create", "--only-json", also=environment)
-    spec = json.loads(done.stdout)
-    assert "tinyflow" in json.dumps(spec).lower()
+    pipeline, platform = yaml.safe_load_all(done.stdout)
+    assert pipeline["pipelineInfo"]["name"] == "tinyflow"
+    assert set(pipeline["root"]["dag"]["tasks"]) == {"start", "end"}
+    assert "kubernetes" in platform["platforms"]
 
 
 def test_an_unreachable_server_is_one_sentence_without_the_sdk(python: Path, tmp_path: Path) -> None:

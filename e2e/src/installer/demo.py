@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +100,7 @@ def show(settings: Settings, found: DemoRun, *, again: bool) -> str:
     """The lines that `make install` ends with: what ran, and what to run and open next."""
     config = json.loads((settings.client / "config.json").read_text())
     file = FLOW_FILE.relative_to(FLOW_FILE.parents[3])
+    python = os.path.relpath(sys.executable, FLOW_FILE.parents[3])
     counts = ", ".join(f"{step} {count}" for step, count in found.tasks.items())
     return "\n".join(
         [
@@ -108,11 +111,11 @@ def show(settings: Settings, found: DemoRun, *, again: bool) -> str:
             "",
             "Configure this shell, then use Metaflow as always:",
             '  eval "$(make env)"',
-            f"  python {file} run                                   # here",
-            f"  python {file} --with kubernetes:image={image(settings)} kubeflow-pipelines create",
-            f"  python {file} kubeflow-pipelines trigger            # on Kubeflow",
-            f"  python {file} kubeflow-pipelines status {found.run_id}",
-            f"  python {file} card view {found.run_id}/choose       # the card with the plot",
+            f"  {python} {file} run                                   # here",
+            f"  {python} {file} --with kubernetes:image={image(settings)} kubeflow-pipelines create",
+            f"  {python} {file} kubeflow-pipelines trigger            # on Kubeflow",
+            f"  {python} {file} kubeflow-pipelines status {found.run_id}",
+            f"  {python} {file} card view {found.run_id}/choose       # the card with the plot",
             "",
             "Addresses:",
             f"  metadata service     {config['METAFLOW_SERVICE_URL']}",
