@@ -124,11 +124,11 @@ class Kubeflow:
     def _mark(self, **data: str) -> None:
         """Write down that this Pipelines is ours, and of what it was made."""
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.settings.kubeflow_namespace}}
-        self._kubectl.run("apply", "--server-side", "--filename=-", text=yaml.safe_dump(namespace))
+        self._kubectl.run("apply", "--server-side", "--filename=-", text=yaml.safe_dump(namespace), attempts=3)
         for key, value in data.items():
             mark = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": MARK}, "data": {key: value}}
-            words = ("apply", "--server-side", f"--field-manager=tributary-{key}", "--filename=-")
-            self._in_namespace(*words, text=yaml.safe_dump(mark))
+            words = ("apply", "--server-side", "--force-conflicts", f"--field-manager=tributary-{key}", "--filename=-")
+            self._in_namespace(*words, text=yaml.safe_dump(mark), attempts=3)
 
     def _marked(self, key: str) -> str | None:
         return self._ask("get", "configmap", MARK, f"--output=jsonpath={{.data.{key}}}")
