@@ -160,6 +160,43 @@ def test_a_wrong_parameter_fails_the_first_step_before_it_runs(tmp_path: Path) -
     assert not tasks("ParametersFlow", tmp_path, f"kfp-{run.run}")
 
 
+OTHER_WAY = '''
+from metaflow import FlowSpec, step
+
+class OtherWayFlow(FlowSpec):
+    """Skips a step that its graph does not let it skip."""
+
+    @step
+    def start(self):
+        self.kept = 1
+        if self.kept:
+            self.next(self.end)
+            return
+        self.next(self.middle)
+
+    @step
+    def middle(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+if __name__ == "__main__":
+    OtherWayFlow()
+'''
+
+
+@pytest.mark.slow
+def test_a_step_that_goes_another_way_than_its_graph_fails(tmp_path: Path) -> None:
+    (tmp_path / "other_way_flow.py").write_text(OTHER_WAY)
+    run = SmallKubeflow(describe(tmp_path / "other_way_flow.py", tmp_path), tmp_path, flows=tmp_path)
+    pod = run.pod("start")
+    _out, err = pod.communicate(timeout=60)
+    assert pod.returncode == 1
+    assert "step start: goes on to end, but was deployed to go on to middle." in err.splitlines()[-1]
+
+
 DRIVER = """
 import sys
 from pathlib import Path

@@ -1,9 +1,12 @@
-"""Writes into a task's metadata where it ran, so that a task is found from its pod and a pod from its task."""
+"""What a step does for the bridge while it runs: it writes into its task's metadata in which pod it is, and it holds
+the step to the graph that the pipeline was made from.
+"""
 
 import os
 from typing import Any
 
 from metaflow.decorators import StepDecorator
+from metaflow.exception import MetaflowException
 from metaflow.metadata_provider import MetaDatum
 
 # Metadata field -> the environment variable that the pipeline spec gives every step's container.
@@ -14,6 +17,12 @@ FIELDS = {
     "kubernetes-pod-name": "TRIBUTARY_POD",
     "kubernetes-pod-namespace": "TRIBUTARY_NAMESPACE",
 }
+
+
+class OtherTransition(MetaflowException):  # type: ignore[misc]
+    """The step went on to other steps than those its code was read to go on to."""
+
+    headline = "Other transition"
 
 
 class KubeflowPipelinesInternalDecorator(StepDecorator):  # type: ignore[misc]
@@ -47,3 +56,18 @@ class KubeflowPipelinesInternalDecorator(StepDecorator):  # type: ignore[misc]
                 if (value := os.environ.get(variable))
             ],
         )
+
+    def task_post_step(
+        self, step_name: str, flow: Any, graph: Any, retry_count: int, max_user_code_retries: int
+    ) -> None:
+        """Raise OtherTransition when self.next() was called with other steps than stand in the graph.
+
+        On a laptop the scheduler sees it. A pipeline has its tasks already, and would run the wrong one in silence.
+        """
+        wanted = list(graph[step_name].out_funcs)
+        taken = list((getattr(flow, "_transition", None) or ([],))[0])
+        if taken != wanted:
+            raise OtherTransition(
+                f"step {step_name}: goes on to {', '.join(taken)}, but was deployed to go on to {', '.join(wanted)}. "
+                "Call self.next once, in the last line of the step."
+            )
