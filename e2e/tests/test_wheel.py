@@ -67,6 +67,10 @@ def test_the_wheel_gives_kubeflow_pipelines(python: Path, tmp_path: Path) -> Non
     environment = _environment(tmp_path) | {
         "METAFLOW_DEFAULT_DATASTORE": "s3",
         "METAFLOW_DATASTORE_SYSROOT_S3": "s3://metaflow/metaflow",
+        "METAFLOW_DEFAULT_METADATA": "service",
+        "METAFLOW_SERVICE_URL": "http://127.0.0.1:9",
+        "METAFLOW_KUBEFLOW_PIPELINES_STEPS_CONFIG": "steps",
+        "METAFLOW_KUBEFLOW_PIPELINES_STEPS_SECRET": "steps",
     }
     done = _run(python, flow, "kubeflow-pipelines", "create", "--only-json", also=environment)
     pipeline, platform = yaml.safe_load_all(done.stdout)
