@@ -30,7 +30,6 @@ class Kubeflow:
 
     settings: Settings
     provider: Provider
-    _images_are_made_of: str | None = None
 
     def is_foreign(self) -> bool:
         """Whether somebody else's Pipelines is there."""
@@ -46,7 +45,7 @@ class Kubeflow:
                 f"namespace {self.settings.kubeflow_namespace!r}. Name its namespace, or install it first."
             )
         images = [
-            Step("kubeflow-programs", lambda: self._contents is not None, self._build),
+            Step("kubeflow-programs", lambda: self._contents() is not None, self._build),
             Step("kubeflow-images", self._is_loaded, self._load_images),
         ]
         return [
@@ -73,13 +72,6 @@ class Kubeflow:
     def _recipe(self) -> str:
         return manifests.recipe(self.settings.kubeflow_namespace, from_packages=self.provider.from_packages)
 
-    @property
-    def _contents(self) -> str | None:
-        """A hash of what the images are made of, once the programs are built. It takes reading a gigabyte."""
-        if self._images_are_made_of is None:
-            self._images_are_made_of = kubeflow_images.contents(self.settings.cache)
-        return self._images_are_made_of
-
     def describe(self) -> str:
         """One sentence for the status."""
         if not self._has("service", SERVICE):
@@ -87,11 +79,15 @@ class Kubeflow:
         whose = "not ours, left as it is" if self.is_foreign() else "put in by us"
         return f"{whose}; {'its API answers' if self.is_foreign() or self.answers() else 'it does not answer'}"
 
+    def _contents(self) -> str | None:
+        return kubeflow_images.contents(self.settings.cache)
+
     def _build(self, say: Say) -> None:
         kubeflow_images.build_programs(self.settings.cache, say)
 
     def _is_loaded(self) -> bool:
-        return self._contents is not None and self._marked("images") == self._contents
+        contents = self._contents()
+        return contents is not None and self._marked("images") == contents
 
     def _load_images(self, say: Say) -> None:
         """Load the images. They keep upstream's names when they change, so pods that run older ones are replaced."""
@@ -99,7 +95,7 @@ class Kubeflow:
         loaded = kubeflow_images.load_into(self.settings.cluster, images, self.settings.cache, say)
         if loaded and self._has("service", SERVICE):
             self._in_namespace("rollout", "restart", "deployment")
-        self._mark(images=self._contents or "")
+        self._mark(images=self._contents() or "")
 
     def _is_applied(self) -> bool:
         return self._marked("manifests") == self._recipe

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from cluster import programs, proto_types
 from cluster.steps import Say
-from image_builder import bases, golang, load, table
+from image_builder import bases, content, golang, load, table
 from image_builder.build import Built, build_images
 from image_builder.cli import OUR_TABLE
 from image_builder.engine import PODMAN, choose
 from image_builder.golang import GoProgram
-from image_builder.plan import plan
+from image_builder.plan import BUILDER
 
 TABLE = Path(__file__).parents[2] / "kubeflow" / "images.yml"
 # Image -> where its Dockerfile expects the program -> the program.
@@ -42,15 +42,19 @@ def build(cache: Path, say: Say) -> list[Built]:
 
 
 def contents(cache: Path) -> str | None:
-    """A hash over all that the images are made of, or None while a program is not built. Builds nothing."""
+    """A hash over all that the images are made of, or None while a program is not built. Builds and reads little.
+
+    A program's path carries the hash of its recipe, so the gigabyte of programs need not be read.
+    """
     protos = proto_types.find(cache)
     if protos is None:
         return None
-    built = {program.name: golang.path_of(program, cache=cache) for program in _recipes(protos)}
-    if not all(path.exists() for path in built.values()):
+    built = [golang.path_of(program, cache=cache) for program in _recipes(protos)]
+    if not all(path.exists() for path in built):
         return None
-    planned = plan(table.read(TABLE), None, world=bases.PACKAGES, given=_given(built, cache))
-    return hashlib.sha256("".join(image.content for image in planned).encode()).hexdigest()[:12]
+    folder = content.digest(TABLE.parent, content.files(TABLE.parent))
+    recipe = repr((BUILDER, folder, [path.parent.name for path in built]))
+    return hashlib.sha256(recipe.encode()).hexdigest()[:12]
 
 
 def load_into(cluster: str, images: Sequence[Built], cache: Path, say: Say) -> list[Built]:
