@@ -115,7 +115,7 @@ class World:
 
 @contextlib.contextmanager
 def controllers(bare: BareKubernetes) -> Iterator[None]:
-    """Report every workload ready, as the controllers of a whole cluster would some time after."""
+    """Report every workload ready and let deleted namespaces go, as the controllers of a whole cluster do."""
     over = threading.Event()
 
     def work() -> None:
@@ -126,6 +126,10 @@ def controllers(bare: BareKubernetes) -> Iterator[None]:
                     path = api.kind(version, kind).path(found["metadata"]["namespace"], found["metadata"]["name"])
                     found["status"] = ready_job() if kind == "Job" else ready_pods(found)
                     api.ask("PUT", f"{path}/status", body=found)
+            for found in api.find("v1", "Namespace", None):
+                if "deletionTimestamp" in found["metadata"]:
+                    found["spec"]["finalizers"] = []
+                    api.ask("PUT", f"/api/v1/namespaces/{found['metadata']['name']}/finalize", body=found)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -218,8 +222,9 @@ def test_installing_changes_what_the_look_announced(world: World, looked: Played
     assert (world.secret("tributary-database") or {})["password"] == GIVEN
 
 
-def test_no_secret_is_printed_however_much_is_asked_for(world: World, installed: Played) -> None:
+def test_a_second_run_changes_nothing_and_neither_prints_a_secret(world: World, installed: Played) -> None:
     again = world.play("install", "--diff", "-vvv")
+    assert (again.code, again.changed) == (0, 0), again.printed
     values = world.values()
     assert len(values) == 10
     assert [value for value in values if value in installed.printed + again.printed] == []
@@ -258,68 +263,47 @@ def test_the_laptop_gets_a_config_of_addresses_that_work_there(world: World, ins
     assert f"AWS_SHARED_CREDENTIALS_FILE={world.client / 'credentials'}\n" in told
 
 
-@pytest.mark.parametrize("words", [(), ("--check", "--diff")], ids=["apply", "check"])
-def test_a_second_run_changes_nothing(world: World, installed: Played, words: tuple[str, ...]) -> None:
-    again = world.play("install", *words)
-    assert (again.code, again.changed) == (0, 0), again.printed
+def test_a_look_at_what_is_installed_finds_nothing_to_change(world: World, installed: Played) -> None:
+    looked = world.play("install", "--check", "--diff")
+    assert (looked.code, looked.changed) == (0, 0), looked.printed
 
 
 def test_the_link_and_the_laptop_follow_a_key_that_was_changed(world: World, installed: Played) -> None:
-    metadata = {"name": "tributary-object-store-metaflow", "namespace": "tributary"}
-    data = {"access-key": "YW5vdGhlci1rZXk=", "secret-key": "YW5vdGhlci1zZWNyZXQ="}
-    world.bare.put({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data})
+    found = world.bare.look("Secret", "tributary", "tributary-object-store-metaflow")
+    assert found is not None
+    world.bare.put({**found, "data": {"access-key": "YW5vdGhlci1rZXk=", "secret-key": "YW5vdGhlci1zZWNyZXQ="}})
     followed = world.play("install")
     assert (followed.code, followed.changed) == (0, 2), followed.printed
     assert (world.secret("tributary-steps", "kubeflow") or {})["AWS_SECRET_ACCESS_KEY"] == "another-secret"
     assert "another-secret" in (world.client / "credentials").read_text()
 
 
-REFUSALS: list[tuple[str, dict[str, Any], str]] = [
-    ("context", {"tributary_context": "kind-other"}, "has no context 'kind-other'. It has 'bare'."),
-    ("kubeconfig", {"tributary_kubeconfig": ""}, "No kubeconfig is named. Set tributary_kubeconfig."),
-    ("long-name", {"tributary_release": "a" * 54}, "54 characters are too many, Helm allows 53."),
-    (
-        "no-kubeflow",
-        {"tributary_kubeflow_namespace": "default"},
-        "Namespace 'default': has no Service 'ml-pipeline'.",
-    ),
-    (
-        "account",
-        {"tributary_kubeflow_service_account": "default-editor"},
-        "Namespace 'kubeflow': has no ServiceAccount 'default-editor'.",
-    ),
-    (
-        "address",
-        {"tributary_client_kubeflow_pipelines_url": "localhost"},
-        "tributary_client_kubeflow_pipelines_url: not an http address. Set it to one that works from this machine.",
-    ),
-]
-
-
-@pytest.mark.parametrize(("variables", "said"), [case[1:] for case in REFUSALS], ids=[case[0] for case in REFUSALS])
-def test_what_stands_in_the_way_is_said_before_anything_is_changed(
-    world: World, variables: dict[str, Any], said: str
-) -> None:
-    refused = world.play("install", **variables)
-    assert (refused.code, refused.changed) == (2, 0)
-    assert said in refused.failure
-    assert "Traceback" not in refused.printed
-
-
-def test_an_unknown_value_and_a_service_that_is_not_kubeflow_pipelines_are_said_together(
-    world: World, tmp_path: Path
-) -> None:
+def test_all_that_stands_in_the_way_is_said_at_once_before_anything_is_changed(world: World, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("database: {hots: a}\n")
     files = [*world.variables["tributary_values_files"], str(tmp_path / "mine.yaml")]
-    healthy = world.laptop.answers.pop("/apis/v2beta1/healthz")
-    refused = world.play("install", tributary_values_files=files)
-    world.laptop.answers["/apis/v2beta1/healthz"] = healthy
-    assert refused.code == 2
+    refused = world.play(
+        "install",
+        tributary_release="a" * 54,
+        tributary_values_files=files,
+        tributary_kubeflow_namespace="default",
+        tributary_client_kubeflow_pipelines_url="localhost",
+    )
+    assert (refused.code, refused.changed) == (2, 0)
+    assert "Traceback" not in refused.printed
     assert refused.failure.splitlines() == [
+        f"Release '{'a' * 54}': 54 characters are too many, Helm allows 53. Set tributary_release to a shorter name.",
         "Values at '/database': additional properties 'hots' not allowed. Correct the values file.",
-        "Namespace 'kubeflow': Service 'ml-pipeline' is not Kubeflow Pipelines, /apis/v2beta1/healthz answered 404. "
-        "Set tributary_kubeflow_namespace.",
+        "Namespace 'default': has no Service 'ml-pipeline'. "
+        "Install Kubeflow Pipelines there, or set tributary_kubeflow_namespace.",
+        "tributary_client_kubeflow_pipelines_url: not an http address. Set it to one that works from this machine.",
     ]
+
+
+@pytest.mark.parametrize("playbook", ["install", "uninstall"])
+def test_a_context_that_does_not_exist_is_said(world: World, playbook: str) -> None:
+    refused = world.play(playbook, tributary_context="kind-other")
+    assert (refused.code, refused.changed) == (2, 0)
+    assert refused.failure == f"{world.bare.kubeconfig}: has no context 'kind-other'. It has 'bare'."
 
 
 def test_an_address_that_does_not_answer_is_named(world: World, installed: Played) -> None:
@@ -354,8 +338,7 @@ def test_uninstalling_with_the_data_leaves_nothing_of_ours(world: World, install
     gone = world.play("uninstall", tributary_uninstall_keep_data=False)
     assert (gone.code, gone.changed) == (0, looked.changed), gone.printed
     assert [world.secret(name) for name in SECRETS] == [None, None, None]
-    namespace = world.bare.look("Namespace", None, "tributary")
-    assert namespace is None or "deletionTimestamp" in namespace["metadata"]
+    assert world.bare.look("Namespace", None, "tributary") is None
     assert world.bare.look("ServiceAccount", "kubeflow", "pipeline-runner") is not None
 
 
