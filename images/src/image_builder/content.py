@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+# Any fixed time does, so that a layer of the same files is found again; before 1980 zip archives cannot say it.
+A_FIXED_TIME = 946_684_800
 # Left by tools beside the sources; no part of any image.
 _LEFTOVERS = ("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".DS_Store")
 # An image's program and its tests lie beside its Dockerfile, but enter only when the table names them as sources.
@@ -33,6 +35,17 @@ def image_files(folder: Path) -> Iterator[Path]:
 def is_executable(path: Path) -> bool:
     """Whether the owner may execute it; all other bits differ with the user's umask."""
     return bool(path.stat().st_mode & 0o100)
+
+
+def settle(folder: Path) -> None:
+    """Give all below a folder one time and the modes that images have.
+
+    The user's umask must not decide what a container may read, nor the time of a checkout what is built again.
+    """
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or is_executable(path) else 0o644)
+        os.utime(path, (A_FIXED_TIME, A_FIXED_TIME), follow_symlinks=False)
 
 
 def digest(folder: Path, paths: Iterator[Path]) -> str:

@@ -15,12 +15,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from image_builder import commands
+from image_builder import commands, content
 from image_builder.lock import Pin
 
 # Where packages and own code lie in every image; the Dockerfiles set PYTHONPATH to it.
 SITE = "/opt/site"
 ATTEMPTS = 3
+# Raise it when the folders are made in another way.
+LAYOUT = 2
 
 
 def wheels_platform() -> str:
@@ -41,7 +43,7 @@ def install(pins: Sequence[Pin], python: str, *, cache: Path, say: Callable[[str
     Raises BuildFailed.
     """
     text = requirements(pins)
-    recipe = f"{python}\n{wheels_platform()}\n{text}"
+    recipe = f"{LAYOUT}\n{python}\n{wheels_platform()}\n{text}"
     folder = cache / "images" / "site" / hashlib.sha256(recipe.encode()).hexdigest()[:12]
     if folder.exists():
         os.utime(folder)
@@ -53,8 +55,8 @@ def install(pins: Sequence[Pin], python: str, *, cache: Path, say: Callable[[str
     wanted.write_text(text)
     commands.run(
         [
-            _uv(), "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:",
-            "--python-version", python, "--python-platform", wheels_platform(), "--target", str(part),
+            _uv(), "pip", "install", "--quiet", "--link-mode", "copy", "--no-deps",
+            "--require-hashes", "--only-binary", ":all:", "--python-version", python, "--python-platform", wheels_platform(), "--target", str(part),
             "--requirement", str(wanted),
         ],
         purpose=f"Python packages {', '.join(pin.name for pin in pins)}",
@@ -64,6 +66,8 @@ def install(pins: Sequence[Pin], python: str, *, cache: Path, say: Callable[[str
     )  # fmt: skip
     _slim(part)
     compile_bytecode(part, python, say)
+    content.settle(part)
+    os.utime(part)
     part.rename(folder)
     return folder
 
