@@ -37,7 +37,7 @@ def read(state: compat.State) -> ir.Flow:
 
 def encode(value: Any) -> str:
     """A parameter's value as a pipeline input: JSON, in which neither Argo nor the kubelet finds a thing to replace."""
-    return json.dumps(value, sort_keys=True).replace("{{", "{\\u007b").replace("$(", "$\\u0028")
+    return json.dumps(value).replace("{{", "{\\u007b").replace("$(", "$\\u0028")
 
 
 def _parameters(state: compat.State) -> tuple[ir.Parameter, ...]:
