@@ -115,6 +115,29 @@ def test_ansible_understands_every_line(playbook: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
+def test_ansible_lint_finds_nothing_in_its_strictest_profile(tmp_path: Path) -> None:
+    program = Path(sys.executable).parent / "ansible-lint"
+    if not program.exists():
+        pytest.skip("ansible-lint is not installed")
+    environment = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
+        "ANSIBLE_HOME": str(tmp_path),
+        "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    command = [str(program), "--offline", "--profile", "production", "--nocolor"]
+    done = subprocess.run(
+        [*command, "install.yml", "uninstall.yml", "roles"],
+        cwd=PLAYBOOKS,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def documentation(module: Path) -> str:
     return str(importlib.import_module(f"playbooks.library.{module.stem}").DOCUMENTATION)
 
