@@ -109,14 +109,14 @@ def test_a_large_body_does_not_hold_up_others(api: Api) -> None:
 
 
 def test_an_answer_is_not_held_back_by_the_network_stack(api: Api) -> None:
-    """Nagle's algorithm would add 40 ms to each answer on a connection that is kept."""
+    """Nagle's algorithm would add 40 ms to each answer on a connection that is kept, but for the first few."""
 
     def seconds() -> float:
         started = time.perf_counter()
         assert api.http.get("/ping").text == "pong"
         return time.perf_counter() - started
 
-    assert min(seconds() for _ in range(50)) < 0.03
+    assert min([seconds() for _ in range(100)][50:]) < 0.03
 
 
 def test_a_slow_body_holds_up_nobody(service: Service, api: Api) -> None:

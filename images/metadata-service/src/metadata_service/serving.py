@@ -7,7 +7,6 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Iterator
 
 import uvicorn
 
@@ -22,14 +21,6 @@ _KEEP_ALIVE_SECONDS = 75
 
 # Kubernetes kills 30 seconds after it asked for the end.
 _GRACE_SECONDS = 25
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to us: uvicorn would raise them again at its end, and the process die of them."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 async def serve(settings: Settings) -> None:
@@ -49,8 +40,10 @@ async def serve(settings: Settings) -> None:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    server = _Server(config)
+    server = uvicorn.Server(config)
     loop = asyncio.get_running_loop()
+    # The server has handlers of its own while it runs. At its end it raises the signal again, and without these the
+    # process would die of it before it has cleaned up.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.handle_exit, number, None)
     log.info("serving on %s:%d, database %s", settings.host, settings.port, settings.database.address)
