@@ -56,8 +56,9 @@ def install(pins: Sequence[Pin], python: str, *, cache: Path, say: Callable[[str
     commands.run(
         [
             _uv(), "pip", "install", "--quiet", "--link-mode", "copy", "--no-deps",
-            "--require-hashes", "--only-binary", ":all:", "--python-version", python, "--python-platform", wheels_platform(), "--target", str(part),
-            "--requirement", str(wanted),
+            "--require-hashes", "--only-binary", ":all:",
+            "--python-version", python, "--python-platform", wheels_platform(),
+            "--target", str(part), "--requirement", str(wanted),
         ],
         purpose=f"Python packages {', '.join(pin.name for pin in pins)}",
         log=cache / "logs" / f"site-{folder.name}.log",
