@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,9 @@ def metaflow(laptop: Laptop) -> Any:
     if "metaflow" in sys.modules:
         pytest.fail("metaflow was imported before the client was configured. Run the cluster tests by themselves.")
     os.environ.update(exports(laptop.client / "env.sh"))
-    import metaflow
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Metaflow's own vendored packages
+        import metaflow
 
     metaflow.namespace(None)
     return metaflow
@@ -74,10 +77,12 @@ def kubernetes_api(settings: Settings) -> Any:
 
 @pytest.fixture(scope="session")
 def kubeflow(facts: dict[str, str]) -> Any:
-    """Kubeflow's own client."""
-    import kfp
+    """Kubeflow's own client. It warns of itself each time it is made."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import kfp
 
-    return kfp.Client(host=facts["METAFLOW_KUBEFLOW_PIPELINES_URL"])
+        return kfp.Client(host=facts["METAFLOW_KUBEFLOW_PIPELINES_URL"])
 
 
 @pytest.fixture(scope="session")
