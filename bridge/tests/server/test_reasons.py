@@ -71,6 +71,8 @@ def test_a_step_between_two_attempts_runs() -> None:
             "Error (exit code 3): TestFlow/kfp-1/fit/t-1, attempt 0: ValueError",
             "its process ended with exit code 3 (Error",
         ),
+        ("main: Error (exit code 143)", "it was told to end, as when its pod is deleted"),
+        ("main: Error (exit code 137)", "it was killed, as when its pod is deleted by force"),
         ("ErrImagePull: manifest unknown", "its image cannot be pulled (ErrImagePull: manifest unknown)"),
         ("The node was low on resource", "The node was low on resource"),
     ],

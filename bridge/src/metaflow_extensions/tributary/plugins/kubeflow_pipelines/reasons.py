@@ -32,6 +32,14 @@ _WORDS = (
     (re.compile(r"OOMKilled"), "it was killed because it used more memory than it may (OOMKilled)"),
     (re.compile(r"Evicted|evicted"), "its pod was evicted from its node"),
     (re.compile(r"(ErrImagePull|ImagePullBackOff|InvalidImageName)"), "its image cannot be pulled"),
+    (
+        re.compile(r"exit code 143"),
+        "it was told to end, as when its pod is deleted or its node drained (exit code 143)",
+    ),
+    (
+        re.compile(r"exit code 137"),
+        "it was killed, as when its pod is deleted by force or memory is short (exit code 137)",
+    ),
     (re.compile(r"exit code (\d+)"), r"its process ended with exit code \1"),
     (re.compile(r"DeadlineExceeded|deadline"), "its time was up"),
 )
