@@ -2,7 +2,7 @@
 datastore.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from metaflow import metaflow_config
@@ -32,13 +32,16 @@ class RunTasks:
         self._run = run
 
     def history(self, step: str, task: str) -> History:
-        """The attempts of a task. One listing for a task that did not run yet."""
-        place = self._storage.path_join(self._flow.flow_name, self._run, step, task)
-        names = {self._storage.basename(entry.path) for entry in self._storage.list_content([place])}
-        started = _numbers(names, TaskDataStore.METADATA_ATTEMPT_SUFFIX)
-        last = max(started, default=None)
-        done = last is not None and last in _numbers(names, TaskDataStore.METADATA_DONE_SUFFIX)
-        return History(started, done and bool(self._read(step, task, last)["_task_ok"]))
+        """The attempts of a task.
+
+        Each file is asked for by its name: where the datastore is S3, Metaflow starts a process to list a folder.
+        """
+        begun = self._present(step, task, TaskDataStore.METADATA_ATTEMPT_SUFFIX, range(MAX_ATTEMPTS))
+        if not begun:
+            return History(frozenset(), finished=False)
+        last = max(begun)
+        done = self._present(step, task, TaskDataStore.METADATA_DONE_SUFFIX, [last])
+        return History(frozenset(begun), bool(done) and bool(self._read(step, task, last)["_task_ok"]))
 
     def parameters_stored(self) -> bool:
         """Whether the run's parameters were stored by an earlier attempt of the first step."""
@@ -60,6 +63,8 @@ class RunTasks:
     def _read(self, step: str, task: str, attempt: int | None = None) -> TaskDataStore:
         return self._flow.get_task_datastore(self._run, step, task, attempt=attempt)
 
-
-def _numbers(names: set[str], suffix: str) -> frozenset[int]:
-    return frozenset(int(name.split(".", 1)[0]) for name in names if name.endswith(f".{suffix}"))
+    def _present(self, step: str, task: str, suffix: str, attempts: Sequence[int]) -> list[int]:
+        """Those of the attempts that have a file with this suffix."""
+        names = [TaskDataStore.metadata_name_for_attempt(suffix, attempt) for attempt in attempts]
+        paths = [self._storage.path_join(self._flow.flow_name, self._run, step, task, name) for name in names]
+        return [attempt for attempt, there in zip(attempts, self._storage.is_file(paths), strict=True) if there]
