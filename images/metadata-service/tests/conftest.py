@@ -26,6 +26,15 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A server that the test may kill."""
+    server = PostgresServer()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
 def new_database(postgres: PostgresServer) -> Callable[[], str]:
     """Makes an empty database; gives its name."""
 
@@ -69,15 +78,14 @@ def start_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     """Starts a service of the test's own, which is ended with the test. Arguments are those of Service but the log."""
     started: list[Service] = []
 
-    def start(dsn: str, **settings: str) -> Service:
-        started.append(Service(tmp_path / f"service{len(started)}.log", dsn, **settings))
+    def start(dsn: str, port: int = 0, **settings: str) -> Service:
+        started.append(Service(tmp_path / f"service{len(started)}.log", dsn, port, **settings))
         return started[-1]
 
     yield start
     for running in started:
         if running.process.poll() is None:
-            running.process.kill()
-            running.process.wait()
+            running.kill()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -16,15 +16,6 @@ pytestmark = pytest.mark.server
 OpenApi = Callable[[Service], Api]
 
 StartService = Callable[..., Service]
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[PostgresServer]:
-    """A server that the test may kill."""
-    server = PostgresServer()
-    server.start()
-    yield server
-    server.remove()
 
 
 def end_sessions(postgres: PostgresServer, database: str) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from metadata_testbed.api import Api
 from metadata_testbed.postgres import PostgresServer
 from metadata_testbed.service import Service
+from metadata_testbed.waiting import eventually
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -218,3 +220,47 @@ def test_a_run_with_a_name_of_its_own(remote: Laptop, client_api: Api) -> None:
     described = remote.describe("ResumedFlow/kfp-1")
     assert [task["pathspec"] for task in described["tasks"]] == ["ResumedFlow/kfp-1/start/t-start"]
     assert described["tasks"][0]["artifacts"]["made_by"] == "'scheduler'"
+
+
+def test_a_run_survives_the_death_of_service_and_database(
+    own_postgres: PostgresServer,
+    start_service: Callable[..., Service],
+    open_api: Callable[[Service], Api],
+    tmp_path: Path,
+) -> None:
+    service = start_service(own_postgres.dsn())
+    service.wait_until()
+    laptop = Laptop(
+        tmp_path / "laptop",
+        METAFLOW_DEFAULT_METADATA="service",
+        METAFLOW_SERVICE_URL=service.url,
+        METAFLOW_SERVICE_RETRY_COUNT="8",
+    )
+    recorded = "SELECT count(*) FROM tasks_v3"
+
+    def more_tasks_than(number: int) -> None:
+        eventually(lambda: None if own_postgres.rows(recorded)[0][0] > number else "no new task", within=120)
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(laptop.flow, "service_flow.py", "run")
+        more_tasks_than(2)
+        own_postgres.kill()
+        own_postgres.start()
+        more_tasks_than(4)
+        service.kill()
+        service = start_service(own_postgres.dsn(), service.port)
+        run_id = running.result()
+    service.wait_until()
+    api = open_api(service)
+    run = f"/flows/ServiceFlow/runs/{run_id}"
+    # A task without a name of its own may be recorded once more, when the answer to its first try died on the way.
+    # It is never started, so those that succeeded are counted.
+    done = {"metadata_field_name": "attempt_ok", "pattern": "^(?:True)$"}
+    succeeded = Counter(
+        {
+            step["step_name"]: len(api.get(f"{run}/steps/{step['step_name']}/filtered_tasks", done))
+            for step in api.get(run + "/steps")
+        }
+    )
+    assert succeeded == TASKS - Counter(["_parameters"])
+    assert [one["run_number"] for one in api.get("/flows/ServiceFlow/runs", {"status": "completed"})] == [int(run_id)]

@@ -235,8 +235,7 @@ def test_killed_while_it_builds_an_index_it_is_started_again(
             return None if found == [(1,)] else f"{found} half built indexes: {service.log_text()}"
 
         eventually(look, within=20)
-        service.process.kill()
-        service.process.wait()
+        service.kill()
         # The server goes on with the statement of a client that is gone; end it as a crash of the server would.
         postgres.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX%%'", {}, database

@@ -42,10 +42,10 @@ def run_command(command: str, **settings: str) -> subprocess.CompletedProcess[st
 
 
 class Service:
-    """One process of the service. It logs into `log`."""
+    """One process of the service. It logs into `log`, and listens on the port or on one that is free."""
 
-    def __init__(self, log: Path, dsn: str, **settings: str) -> None:
-        self.port = free_port()
+    def __init__(self, log: Path, dsn: str, port: int = 0, **settings: str) -> None:
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
         settings = {
@@ -96,6 +96,11 @@ class Service:
 
     def ask_to_end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self.process.kill()
+        self.process.wait()
 
     def end(self) -> int:
         """Ask it to end and wait; gives its exit code."""
