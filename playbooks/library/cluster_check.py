@@ -27,6 +27,10 @@ options:
   kubeconfig: {description: The kubeconfig file., type: path, required: true}
   context: {description: The context in it. No other is ever used., type: str, required: true}
   minimum_kubernetes: {description: The oldest Kubernetes that will do., type: str, required: true}
+  namespace:
+    description: The namespace that will be made if it is not there. Empty to leave that out.
+    type: str
+    default: ""
   rights:
     description: What will be done. Each is asked of the API server.
     type: list
@@ -97,6 +101,15 @@ def rights_problems(api: KubeApi, rights: list[dict[str, Any]]) -> list[str]:
     return problems
 
 
+def namespace_problems(api: KubeApi, namespace: str) -> list[str]:
+    """The namespace is not there and cannot be made, or nothing."""
+    if not namespace or api.get("v1", "Namespace", None, namespace) is not None:
+        return []
+    if api.allowed("create", "", "namespaces", None):
+        return []
+    return [f"Namespace {namespace!r}: is not there, and you may not make it. Have it made by an administrator."]
+
+
 def storage_problems(api: KubeApi, wanted: list[str]) -> list[str]:
     """Storage classes that volumes ask for and the cluster has not."""
     if not wanted:
@@ -129,9 +142,13 @@ def kubeflow(api: KubeApi, namespace: str, service: str, port: int) -> tuple[lis
     told = answer.json()
     if answer.status == 200 and isinstance(told, dict) and any(key in told for key in TELLING):
         return [], told
-    if isinstance(told, dict) and told.get("kind") == "Status" and answer.status in (403, 503):
+    remedies = {
+        403: "Have the right to get services/proxy given to you there.",
+        503: "Wait until its pods are ready.",
+    }
+    if isinstance(told, dict) and told.get("kind") == "Status" and answer.status in remedies:
         said = str(told.get("message", "")).rstrip(".")
-        return [f"{where}: Service {service!r} cannot be asked ({said}). Wait until its pods are ready."], {}
+        return [f"{where}: Service {service!r} cannot be asked ({said}). {remedies[answer.status]}"], {}
     return [
         f"{where}: Service {service!r} is not Kubeflow Pipelines, {HEALTH} answered {answer.status}. "
         "Set tributary_kubeflow_namespace."
@@ -167,6 +184,7 @@ def check(params: Mapping[str, Any]) -> dict[str, Any]:
 
     problems = version_problems(version, params["minimum_kubernetes"])
     checks: list[Callable[[], list[str]]] = [
+        lambda: namespace_problems(api, params["namespace"]),
         lambda: rights_problems(api, params["rights"]),
         lambda: storage_problems(api, params["storage_classes"]),
         kubeflow_problems,

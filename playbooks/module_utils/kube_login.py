@@ -124,7 +124,7 @@ def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Path) -> s
 def _part(entry: Mapping[str, Any], key: str, folder: Path) -> bytes:
     """Bytes that stand in the kubeconfig itself, or in a file it names; none where it says neither."""
     if entry.get(f"{key}-data"):
-        return base64.b64decode(entry[f"{key}-data"])
+        return base64.b64decode("".join(str(entry[f"{key}-data"]).split()), validate=True)
     return (folder / entry[key]).read_bytes() if entry.get(key) else b""
 
 

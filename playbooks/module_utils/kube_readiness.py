@@ -7,6 +7,8 @@ from typing import Any
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job")
 EVENTS_SHOWN = 3
+# Messages of the container runtime repeat themselves; what matters stands at their beginning.
+MESSAGE_SHOWN = 200
 
 
 def not_ready(found: Mapping[str, Any]) -> str | None:
@@ -25,7 +27,7 @@ def not_ready(found: Mapping[str, Any]) -> str | None:
         fresh, ready = int(status.get("updatedReplicas", 0)), int(status.get("readyReplicas", 0))
         there = int(status.get("replicas", 0))
     if min(fresh, ready) < wanted:
-        return f"{ready} of {wanted} pods ready, {fresh} of them new"
+        return f"{ready} of {wanted} pods ready" + (f", {fresh} of {wanted} updated" if fresh < wanted else "")
     return "pods of before are still there" if there > wanted else None
 
 
@@ -99,4 +101,6 @@ def _condition(found: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
 
 def _said(told: Mapping[str, Any]) -> str:
     reason, message = told.get("reason", ""), " ".join(str(told.get("message", "")).split())
+    if len(message) > MESSAGE_SHOWN:
+        message = message[:MESSAGE_SHOWN] + " [...]"
     return f"{reason}: {message}" if message else str(reason)

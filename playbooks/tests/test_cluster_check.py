@@ -99,6 +99,25 @@ def test_a_service_of_that_name_that_is_something_else_is_not_kubeflow_pipelines
     ]
 
 
+def test_a_right_to_ask_the_service_that_is_missing_is_named(kubeflow: FakeKubernetes, run: Run) -> None:
+    status = {"kind": "Status", "message": 'services "ml-pipeline:8888" is forbidden'}
+    kubeflow.services["kubeflow/services/ml-pipeline:8888"] = (403, json.dumps(status).encode())
+    assert problems(run, kubeflow, **KUBEFLOW) == [
+        "Namespace 'kubeflow': Service 'ml-pipeline' cannot be asked (services \"ml-pipeline:8888\" is forbidden). "
+        "Have the right to get services/proxy given to you there."
+    ]
+
+
+def test_a_namespace_that_is_not_there_has_to_be_one_that_may_be_made(fake: FakeKubernetes, run: Run) -> None:
+    assert problems(run, fake, namespace="n") == []
+    fake.denied = {("create", "namespaces")}
+    assert problems(run, fake, namespace="n") == [
+        "Namespace 'n': is not there, and you may not make it. Have it made by an administrator."
+    ]
+    fake.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}})
+    assert problems(run, fake, namespace="n") == []
+
+
 def test_the_account_of_the_steps_has_to_be_there(kubeflow: FakeKubernetes, run: Run) -> None:
     assert problems(run, kubeflow, kubeflow_namespace="kubeflow", service_account="default-editor") == [
         "Namespace 'kubeflow': has no ServiceAccount 'default-editor'. "

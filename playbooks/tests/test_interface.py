@@ -74,6 +74,12 @@ def test_a_task_hides_nothing_and_survives_nothing(task: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("task", TASKS)
+def test_a_yes_or_no_may_be_given_as_a_word(task: dict[str, Any]) -> None:
+    """`--extra-vars name=false` gives text, which Ansible takes for no condition."""
+    assert not re.fullmatch(r"(not )?[a-z_]+", str(task.get("when", "")))
+
+
+@pytest.mark.parametrize("task", TASKS)
 def test_every_task_that_asks_a_cluster_names_kubeconfig_and_context(task: dict[str, Any]) -> None:
     for file in MODULES:
         if file.stem in task and "context" in options_of(file):

@@ -19,10 +19,10 @@ def workload(kind: str, wanted: int = 1, /, **status: Any) -> dict[str, Any]:
     ("status", "lack"),
     [
         ({"replicas": 2, "updatedReplicas": 2, "readyReplicas": 2}, None),
-        ({"replicas": 2, "updatedReplicas": 2, "readyReplicas": 1}, "1 of 2 pods ready, 2 of them new"),
-        ({"replicas": 2, "updatedReplicas": 1, "readyReplicas": 2}, "2 of 2 pods ready, 1 of them new"),
+        ({"replicas": 2, "updatedReplicas": 2, "readyReplicas": 1}, "1 of 2 pods ready"),
+        ({"replicas": 2, "updatedReplicas": 1, "readyReplicas": 2}, "2 of 2 pods ready, 1 of 2 updated"),
         ({"replicas": 3, "updatedReplicas": 2, "readyReplicas": 2}, "pods of before are still there"),
-        ({}, "0 of 2 pods ready, 0 of them new"),
+        ({}, "0 of 2 pods ready, 0 of 2 updated"),
         ({"observedGeneration": 0}, "its controller has not looked at it yet"),
     ],
 )
@@ -37,7 +37,7 @@ def test_a_workload_of_no_replicas_is_ready() -> None:
 def test_a_daemon_set_counts_nodes() -> None:
     status = {"desiredNumberScheduled": 2, "updatedNumberScheduled": 2}
     assert not_ready(workload("DaemonSet", **status, numberReady=2)) is None
-    assert not_ready(workload("DaemonSet", **status, numberReady=1)) == "1 of 2 pods ready, 2 of them new"
+    assert not_ready(workload("DaemonSet", **status, numberReady=1)) == "1 of 2 pods ready"
 
 
 def test_a_job_is_ready_when_complete_and_lost_when_failed() -> None:
@@ -71,6 +71,13 @@ def test_a_job_is_ready_when_complete_and_lost_when_failed() -> None:
 )
 def test_a_container_says_what_is_wrong(container: dict[str, Any], trouble: str) -> None:
     assert pod_troubles({"status": {"containerStatuses": [{"name": "c", **container}]}}) == [trouble]
+
+
+def test_a_long_message_is_shown_by_its_beginning() -> None:
+    waiting = {"reason": "ErrImagePull", "message": "no such host " * 100}
+    (trouble,) = pod_troubles({"status": {"containerStatuses": [{"name": "c", "state": {"waiting": waiting}}]}})
+    assert trouble.startswith("container c waits (ErrImagePull: no such host no such host")
+    assert len(trouble) < 250
 
 
 def test_a_pod_that_finds_no_node_says_why() -> None:
