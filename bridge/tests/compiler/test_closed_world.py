@@ -7,7 +7,10 @@ from metaflow.plugins import FLOW_DECORATORS, STEP_DECORATORS
 
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines import support
 
-READ = [each for each in STEP_DECORATORS if support.STEP_DECORATORS[each.name].how != "refused"]
+READ = sorted(
+    (each for each in STEP_DECORATORS if support.STEP_DECORATORS[each.name].how != "refused"),
+    key=lambda each: each.name,
+)
 
 
 def test_every_step_decorator_of_metaflow_is_known() -> None:
