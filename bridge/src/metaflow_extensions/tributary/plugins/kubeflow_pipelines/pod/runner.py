@@ -41,9 +41,8 @@ def main(record: str, argv: Sequence[str]) -> int:
     except BecomeCommand as forked:
         command = forked.with_traceback(None)
     except MetaflowException as error:
-        return outputs.report(
-            outputs.Failure(1, f"{deployment.flow_name}/{run}/{given.step}: {error.headline}: {error}")
-        )
+        what = " ".join(f"{error.headline}: {error}".split())
+        return outputs.report(outputs.Failure(1, f"{deployment.flow_name}/{run}/{given.step}: {what}"))
     else:
         return 0 if failure is None else outputs.report(failure)
     command.run()
