@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from cluster import doctor, forward, status, steps
 from cluster.errors import Failed, Refused
@@ -25,7 +27,9 @@ def main(words: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(words)
     command: Callable[[Settings, argparse.Namespace], None] = options.run
     try:
-        command(Settings.from_environ(), options)
+        settings = Settings.from_environ()
+        with _only_one(settings) if options.changes else contextlib.nullcontext():
+            command(settings, options)
     except (Refused, ImageRefused) as reason:
         print(reason, file=sys.stderr)
         return 2
@@ -38,16 +42,16 @@ def main(words: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cluster", description="The cluster that Tributary is tried on.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, run, text in (
-        ("up", _up, "make the cluster, or find it and leave it alone"),
-        ("kubeflow", _kubeflow, "put in Kubeflow Pipelines, only where the cluster has none"),
-        ("forward", _forward, "start port-forwards, where the cluster is one of your own"),
-        ("status", _status, "say what is there"),
-        ("doctor", _doctor, "say what hinders a start, and change nothing"),
-        ("down", _down, "take away what `up`, `kubeflow` and `forward` made"),
+    for name, run, changes, text in (
+        ("up", _up, True, "make the cluster, or find it and leave it alone"),
+        ("kubeflow", _kubeflow, True, "put in Kubeflow Pipelines, only where the cluster has none"),
+        ("forward", _forward, True, "start port-forwards, where the cluster is one of your own"),
+        ("status", _status, False, "say what is there"),
+        ("doctor", _doctor, False, "say what hinders a start, and change nothing"),
+        ("down", _down, True, "take away what `up`, `kubeflow` and `forward` made"),
     ):
         sub = commands.add_parser(name, help=text, description=text.capitalize() + ".")
-        sub.set_defaults(run=run)
+        sub.set_defaults(run=run, changes=changes)
         if run in (_up, _kubeflow):
             sub.add_argument("--dry-run", action="store_true", help="only say what would be done")
             which = sub.add_mutually_exclusive_group()
@@ -109,6 +113,20 @@ def _down(settings: Settings, options: argparse.Namespace) -> None:
     forward.stop(settings, _screen)
     provider_of(settings).down(_screen)
     shutil.rmtree(settings.state, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """Let a second command on the same cluster wait: two that make one cluster would tear at each other."""
+    lock = settings.state.with_suffix(".lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _screen(f"  another command works on {settings.kube_context}; waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _screen(line: str) -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from cluster.errors import Failed
 
+# Before the second attempt; the third waits twice as long.
+PAUSE = 2.0
+
 
 class CommandFailed(Failed):
     """A program ended with another code than 0, or did not end in time. `output` is what it said."""
@@ -38,7 +41,7 @@ def run(
         except CommandFailed:
             if attempt == attempts:
                 raise
-            time.sleep(2 * attempt)
+            time.sleep(PAUSE * attempt)
     raise AssertionError("unreachable: attempts is at least 1")
 
 

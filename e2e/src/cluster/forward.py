@@ -1,13 +1,13 @@
 """Port-forwards for a cluster of the user's, whose node ports this machine does not see.
 
-kubectl ends a port-forward when the pod behind it ends, so a shell starts it again. The shell leads a process group of
-its own, and its pid lies in a file: `stop` ends those groups and nothing else.
+kubectl ends a port-forward when the pod behind it ends, so a shell starts it again. The shells have process groups of
+their own, which lie in files: `stop` ends those groups and nothing else.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -21,8 +21,10 @@ from cluster.kubectl import Kubectl
 from cluster.settings import Settings
 from cluster.steps import Say
 
-_AGAIN = 'while :; do "$@"; sleep 1; done'
+# Goes on in the background after it has told the process group and the process that goes on.
+_AGAIN = 'log=$1; shift; (while :; do "$@"; sleep 1; done) >>"$log" 2>&1 </dev/null & echo $$ $!'
 _LISTENS_WITHIN = 60
+_ENDS_WITHIN = 5
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,20 @@ def stop(settings: Settings, say: Say) -> None:
     for file in _files(settings):
         group = _group(settings, file.stem)
         if group is not None:
-            os.killpg(group, signal.SIGTERM)
+            _end(group)
             say(f"ended the port-forward of {file.stem}")
         file.unlink()
+
+
+def _end(group: int) -> None:
+    """Ask all processes of the group to end, and make them when they do not."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGTERM)
+        deadline = time.monotonic() + _ENDS_WITHIN
+        while time.monotonic() < deadline:
+            os.killpg(group, 0)
+            time.sleep(0.05)
+        os.killpg(group, signal.SIGKILL)
 
 
 def running(settings: Settings) -> list[str]:
@@ -93,28 +106,28 @@ def _start_one(settings: Settings, kubectl: Kubectl, forward: Forward) -> None:
         "port-forward", "--address=127.0.0.1", f"--namespace={forward.namespace}",
         f"service/{forward.service}", f"{forward.port}:{forward.target}",
     )  # fmt: skip
-    with log.open("a") as output:
-        process = subprocess.Popen(
-            [shutil.which("sh") or "/bin/sh", "-c", _AGAIN, _mark(settings, forward.name), *argv],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    (folder / f"{forward.name}.pid").write_text(str(process.pid))
+    started = subprocess.run(
+        ["sh", "-c", _AGAIN, _mark(settings, forward.name), str(log), *argv],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        check=True,
+    )
+    (folder / f"{forward.name}.pid").write_text(started.stdout)
 
 
 def _group(settings: Settings, name: str) -> int | None:
-    """The process group of a forward, if the process of that pid is still the shell that was started."""
+    """The process group of a forward, if its process is still the shell that was started."""
     file = _folder(settings) / f"{name}.pid"
     if not file.exists():
         return None
-    pid = int(file.read_text())
+    group, pid = map(int, file.read_text().split())
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return pid if _mark(settings, name).encode() in words else None
+    return group if _mark(settings, name).encode() in words else None
 
 
 def _mark(settings: Settings, name: str) -> str:

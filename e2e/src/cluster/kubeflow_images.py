@@ -52,7 +52,8 @@ def contents(cache: Path) -> str | None:
     built = [golang.path_of(program, cache=cache) for program in _recipes(protos)]
     if not all(path.exists() for path in built):
         return None
-    folder = content.digest(TABLE.parent, content.files(TABLE.parent))
+    files = (path for path in content.files(TABLE.parent) if "manifests" not in path.parts)
+    folder = content.digest(TABLE.parent, files)
     recipe = repr((BUILDER, folder, [path.parent.name for path in built]))
     return hashlib.sha256(recipe.encode()).hexdigest()[:12]
 

@@ -126,7 +126,8 @@ class Kind:
         golang.build(wanted, cache=self.settings.cache, say=say)
 
     def _node_image_is_there(self) -> bool:
-        return self.health() is Health.READY
+        """A node that exists has its image, also when it stands still."""
+        return self.nodes.exists()
 
     def _make_node_image(self, say: Say) -> None:
         """Its names are written down, so that the next step can be run by itself."""
@@ -152,6 +153,8 @@ class Kind:
                 return
             self._say_what_is_lost(say)
             self.nodes.remove()
+            if self.from_packages:
+                self._make_node_image(say)
         self._made.unlink(missing_ok=True)
         config = self.settings.state / "kind.yaml"
         config.parent.mkdir(parents=True, exist_ok=True)
