@@ -96,9 +96,11 @@ class BareKubernetes:
         api = self.api
         metadata = definition["metadata"]
         path = api.kind(definition["apiVersion"], definition["kind"]).path(metadata.get("namespace"))
-        if api.ask("POST", path, body=definition).status == 409:
-            replaced = api.ask("PUT", f"{path}/{metadata['name']}", body=definition)
-            assert replaced.status == 200, replaced.body
+        kept = {key: value for key, value in metadata.items() if key not in ("resourceVersion", "uid")}
+        made = api.ask("POST", path, body={**definition, "metadata": kept})
+        if made.status == 409:
+            made = api.ask("PUT", f"{path}/{metadata['name']}", body={**definition, "metadata": kept})
+        assert made.status in (200, 201), made.body
 
     def look(self, kind: str, namespace: str | None, name: str) -> Object | None:
         """One object."""
