@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _PROGRAM = """\
-#!{python}
+#!{python} -IS
 import json, os, pathlib, sys
 folder = pathlib.Path({folder!r})
 words = [pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]

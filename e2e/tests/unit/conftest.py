@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.settings import Settings
+from cluster.doctor import is_free
+from cluster.settings import Ports, Settings
 from laptop.recorder import Recorder
 
 
@@ -25,3 +26,10 @@ def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorder:
 def settings(tmp_path: Path) -> Settings:
     """Settings of a cluster that is nowhere."""
     return Settings.from_environ({"CACHE": str(tmp_path / "cache"), "CLUSTER": "nowhere", "HOME": str(tmp_path)})
+
+
+@pytest.fixture
+def free_ports() -> Ports:
+    """Ten ports below those that the kernel hands out, which nobody uses. Processes side by side look elsewhere."""
+    bases = range(12000 + os.getpid() % 100 * 80, 32000, 10)
+    return Ports(next(base for base in bases if all(is_free(port) for port in range(base, base + 10))))

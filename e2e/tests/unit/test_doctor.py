@@ -15,14 +15,11 @@ from laptop.recorder import Recorder
 
 
 @pytest.fixture
-def free(settings: Settings, recorder: Recorder) -> Settings:
+def free(settings: Settings, recorder: Recorder, free_ports: Ports) -> Settings:
     """Settings on Docker, on ports that nobody uses now."""
     recorder.stand_in_for("docker", "kind", "kubectl")
     recorder.answer("docker", "container", "inspect", code=1)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return replace(settings, provider="kind-docker", ports=Ports(min(port, 65000)))
+    return replace(settings, provider="kind-docker", ports=free_ports)
 
 
 def test_nothing_hinders(free: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from cluster.settings import Ports, Settings
 
 # Listens on the port that its last word names, as kubectl port-forward does, and writes down its pid.
 _KUBECTL = """\
-#!{python}
+#!{python} -IS
 import os, pathlib, socket, sys, time
 port = int(sys.argv[-1].split(":")[0])
 server = socket.create_server(("127.0.0.1", port))
@@ -32,9 +32,9 @@ time.sleep(600)
 
 
 @pytest.fixture
-def ours(settings: Settings) -> Iterator[Settings]:
-    """Settings of a context, on ports of this process's own choice."""
-    chosen = replace(settings, context="mine", ports=Ports(40000 + os.getpid() % 1000 * 10))
+def ours(settings: Settings, free_ports: Ports) -> Iterator[Settings]:
+    """Settings of a context, on ports that nobody uses."""
+    chosen = replace(settings, context="mine", ports=free_ports)
     yield chosen
     forward.stop(chosen, lambda line: None)
 
