@@ -206,7 +206,7 @@ try:
     ended = process.run(sys.argv[2:], logs, stop := process.Stop(), 1.0)
 except process.BecomeCommand as command:
     command.run()
-print(ended.code, stop.timed_out, ended.last_line)
+print(ended.code, stop.timed_out, ended.reason)
 """
 
 

@@ -123,7 +123,7 @@ class Execution:
             ended = process.run(argv, logs, self._stop, limit)
             if ended.code == 0:
                 return None
-            code, what = ended.code, ended.last_line or f"exit code {ended.code}"
+            code, what = ended.code, ended.reason or f"exit code {ended.code}"
         if self._stop.asked:
             code, what = _TERMINATED, "the pod was told to stop"
         elif self._stop.timed_out:

@@ -11,6 +11,7 @@ import runpy
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from typing import IO, NoReturn
 
 from metaflow.mflog import TASK_LOG_SOURCE, update_delay
 from metaflow.mflog.mflog import decorate
+
+from . import stderr
 
 STREAMS = ("stdout", "stderr")
 
@@ -47,12 +50,12 @@ class BecomeCommand(BaseException):
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended: its exit code (128 + the signal's number when a signal ended it), and the last line it wrote
-    to stderr.
+    """How a command ended: its exit code (128 + the signal's number when a signal ended it), and why, as it said
+    itself.
     """
 
     code: int
-    last_line: str
+    reason: str
 
 
 class Logs:
@@ -63,7 +66,7 @@ class Logs:
         self.files = {stream: folder / stream for stream in STREAMS}
         for file in self.files.values():
             file.touch()
-        self.last_line = ""
+        self._stderr: deque[str] = deque(maxlen=stderr.KEPT_LINES)
         self._save = save
 
     def note(self, line: str) -> None:
@@ -76,8 +79,12 @@ class Logs:
         out: IO[bytes] = getattr(sys, stream).buffer
         out.write(line)
         out.flush()
-        if stream == "stderr" and line.strip():
-            self.last_line = line.decode(errors="replace").strip()
+        if stream == "stderr":
+            self._stderr.append(line.decode(errors="replace").rstrip())
+
+    def reason(self) -> str:
+        """Why the last command failed, as it said on stderr; empty when it said nothing."""
+        return stderr.reason(self._stderr)
 
     def _keep(self, stream: str, line: bytes) -> None:
         with self.files[stream].open("ab", buffering=0) as file:
@@ -162,7 +169,7 @@ def run(argv: list[str], logs: Logs, stop: Stop, limit: float | None) -> Ended:
         pump.join(_DRAIN_SECONDS)
     finished.set()
     saver.join()
-    return Ended(code, logs.last_line)
+    return Ended(code, logs.reason())
 
 
 def _become(argv: list[str], pipes: dict[str, tuple[int, int]]) -> NoReturn:
