@@ -73,6 +73,8 @@ def install(settings: Settings, *, dry_run: bool, own_values: Sequence[Path], wi
         values = [settings.images, *(file.resolve() for file in own_values)]
         given = playbooks.variables(settings, helm=playbooks.helm_binary(settings), values=values)
         playbooks.run(settings, "install", given, *(["--check", "--diff"] if dry_run else []))
+        if settings.context and not dry_run:
+            command("forward", [sys.executable, "-m", "cluster", "forward"], log=logs / "forward.log")
     if with_demo and not dry_run:
         with stage("Demo"):
             shown = run_demo(settings, again=False)
@@ -80,19 +82,39 @@ def install(settings: Settings, *, dry_run: bool, own_values: Sequence[Path], wi
 
 
 def _images(settings: Settings, dry: Sequence[str]) -> None:
+    """Build the images and bring them where the cluster finds them."""
     builder = [sys.executable, "-m", "image_builder"]
     registry = ["--registry", settings.registry] if settings.registry else []
     logs = settings.logs
-    command("images", [*builder, "build", *dry], log=logs / "images.log")
     if registry:
         command("push", [*builder, "push", *registry, *dry], log=logs / "push.log")
     else:
-        command("load", [*builder, "load", *dry], log=logs / "load.log")
-    command(
-        "values",
-        [*builder, "values", *registry, "--output", str(settings.images)],
-        log=logs / "values.log",
-    )
+        command("load", [*builder, "load", *_node_of(settings), *dry], log=logs / "load.log")
+    settings.state.mkdir(parents=True, exist_ok=True)
+    target = ["--output", str(settings.images)]
+    command("values", [*builder, "values", *registry, *target], log=logs / "values.log")
+
+
+def _node_of(settings: Settings) -> list[str]:
+    """The loader's words for the node of this cluster. Raises Refused for a foreign cluster that needs a registry."""
+    if not settings.context:
+        return ["--cluster", settings.cluster]
+    if not settings.context.startswith("kind-"):
+        raise Refused(
+            f"CONTEXT: {settings.context!r} is no kind cluster, so images cannot be loaded into it. "
+            "Set REGISTRY to a registry that it pulls from."
+        )
+    return ["--cluster", settings.context.removeprefix("kind-")]
+
+
+def _local_cluster(settings: Settings) -> str:
+    """The cluster that takes images without a registry: ours, or a kind cluster of this machine by its context."""
+    if settings.context and not settings.context.startswith("kind-"):
+        raise Refused(
+            f"REGISTRY: {settings.context!r} is no kind cluster, so its images come from a registry. "
+            "Say REGISTRY=HOST/FOLDER."
+        )
+    return settings.context.removeprefix("kind-") or settings.cluster
 
 
 def run_demo(settings: Settings, *, again: bool) -> str:
