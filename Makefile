@@ -13,9 +13,10 @@ export RELEASE ?= tributary
 export KUBEFLOW_NAMESPACE ?= kubeflow
 export REGISTRY ?=
 export PORT ?=
+export PROFILE ?=
 export UV_CACHE_DIR := $(CACHE)/uv
 export PIP_CACHE_DIR := $(CACHE)/pip
-export MYPY_CACHE_DIR := .mypy_cache
+export MYPY_CACHE_DIR := $(CACHE)/mypy
 PYTHON ?= python3
 ARGS ?=
 VALUES ?=
@@ -29,7 +30,7 @@ CODE := bridge images charts/tests playbooks e2e
 .PHONY: help
 help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@printf '\n%s\n' 'Variables: CLUSTER CACHE CONTEXT PROVIDER NAMESPACE RELEASE KUBEFLOW_NAMESPACE REGISTRY PORT VALUES (see README.md)'
+	@printf '\n%s\n' 'Variables: CLUSTER CACHE CONTEXT PROVIDER NAMESPACE RELEASE KUBEFLOW_NAMESPACE REGISTRY PORT PROFILE VALUES (see README.md)'
 
 .PHONY: install
 install: $(READY) ## Cluster, Kubeflow Pipelines, platform and demo; CONTEXT=… for a cluster of yours, DRY_RUN=1 to only look

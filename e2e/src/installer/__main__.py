@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cluster import programs
 from cluster.errors import Refused
 from cluster.settings import Settings
+from image_builder import golang
 from installer import demo, playbooks
 from installer.stages import StageFailed, command, stage
 from laptop.shell import CommandFailed, Laptop
@@ -98,7 +101,8 @@ def _images(settings: Settings, dry: Sequence[str]) -> None:
 def _node_of(settings: Settings) -> list[str]:
     """The loader's words for the node of this cluster. Raises Refused for a foreign cluster that needs a registry."""
     if not settings.context:
-        return ["--cluster", settings.cluster]
+        kind = shutil.which("kind") or str(golang.path_of(programs.KIND, cache=settings.cache))
+        return ["--cluster", settings.cluster, "--kind", kind]
     if not settings.context.startswith("kind-"):
         raise Refused(
             f"CONTEXT: {settings.context!r} is no kind cluster, so images cannot be loaded into it. "

@@ -43,7 +43,7 @@ def foreign(settings: Settings) -> Iterator[Settings]:
 
 def test_only_the_link_is_new_in_kubeflows_namespace(foreign: Settings) -> None:
     before = _objects(foreign)
-    words = {"CONTEXT": foreign.kube_context, "KUBECONFIG": str(foreign.kubeconfig)}
+    words = {"CONTEXT": foreign.kube_context, "KUBECONFIG": str(foreign.kubeconfig), "PROFILE": "kind"}
     try:
         _make("install", words)
         after = _objects(foreign)
