@@ -111,16 +111,6 @@ def _node_of(settings: Settings) -> list[str]:
     return ["--cluster", settings.context.removeprefix("kind-")]
 
 
-def _local_cluster(settings: Settings) -> str:
-    """The cluster that takes images without a registry: ours, or a kind cluster of this machine by its context."""
-    if settings.context and not settings.context.startswith("kind-"):
-        raise Refused(
-            f"REGISTRY: {settings.context!r} is no kind cluster, so its images come from a registry. "
-            "Say REGISTRY=HOST/FOLDER."
-        )
-    return settings.context.removeprefix("kind-") or settings.cluster
-
-
 def run_demo(settings: Settings, *, again: bool) -> str:
     """Find the successful run of this very code, or make one; gives the lines to show."""
     _env_file(settings)
