@@ -12,7 +12,7 @@ from cluster.settings import Settings
 
 GIB = 1 << 30
 # Measured: all downloads, builds and images of a first start, and a cluster with its images on top of them.
-NEEDED_COLD = 32
+NEEDED_COLD = 25
 NEEDED_WARM = 8
 
 

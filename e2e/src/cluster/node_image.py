@@ -24,6 +24,8 @@ NODE = "kind-node"
 # Where the node finds the archive of the control plane's images, and kubeadm the patches of its pods.
 IMAGES_IN_NODE = "/kind/images.tar"
 PATCHES_IN_NODE = "/kind/patches"
+# Archives that stay: a node that stands still needs its own when it is started again.
+KEPT = 3
 # Images that are one program, by the place where the Dockerfile expects it.
 _PROGRAMS = {
     "kube-apiserver": "bin/kube-apiserver",
@@ -63,6 +65,8 @@ def build(cache: Path, logs: Path, say: Say) -> NodeImage:
         part.unlink(missing_ok=True)
         engine.save([image.reference for image in images.values()], part)
         part.rename(archive)
+        for old in sorted(archive.parent.glob("control-plane-*.tar"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+            old.unlink()
     return NodeImage(node.reference, archive)
 
 

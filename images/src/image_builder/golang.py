@@ -26,6 +26,7 @@ from pathlib import Path
 STATIC_CGO = "-linkmode external -extldflags -static"
 PROGRESS_EVERY = 30.0
 ATTEMPTS = 3
+COMPILED_LIMIT = 4 << 30
 
 
 class GoBuildError(Exception):
@@ -68,7 +69,10 @@ def build(programs: Sequence[GoProgram], *, cache: Path, say: Callable[[str], No
     go_version = _go_version()
     binaries = {program.name: binary_path(program, cache, go_version) for program in programs}
     for group in _groups(programs):
-        with _only_one(cache, group[0]):
+        if all(binaries[program.name].exists() for program in group):
+            continue
+        with _only_one(cache):
+            # Whoever held the lock may have built them.
             if missing := [program for program in group if not binaries[program.name].exists()]:
                 _build_group(missing, {program.name: binaries[program.name] for program in missing}, cache, say)
     return binaries
@@ -129,9 +133,9 @@ def _groups(programs: Sequence[GoProgram]) -> list[list[GoProgram]]:
 
 
 @contextlib.contextmanager
-def _only_one(cache: Path, program: GoProgram) -> Iterator[None]:
-    """Let a second process wait for the first rather than build the same module beside it."""
-    lock = cache / "go" / f"{program.module.replace('/', '_')}.lock"
+def _only_one(cache: Path) -> Iterator[None]:
+    """One build at a time: they would take each other's processors, and share the cache of compiled packages."""
+    lock = cache / "go" / "lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -157,6 +161,7 @@ def _build_group(
     for program in group:
         _install(work / "out" / _output_name(program, alone=len(group) == 1), binaries[program.name])
     shutil.rmtree(work)
+    _trim(cache / "go" / "build")
     say(f"{names}: built in {time.monotonic() - began:.0f} s")
 
 
@@ -214,6 +219,12 @@ def _compile(
                 say(f"{first.name}: {packages} packages so far, at {line.strip()}")
     if process.returncode != 0:
         raise GoBuildError(f"{first.name}: go build of {first.module}@{first.version} failed. Look at {log}.")
+
+
+def _trim(compiled: Path) -> None:
+    """Empty the cache of compiled packages once it is large: two programs share little, and it would grow for ever."""
+    if sum(path.stat().st_size for path in compiled.rglob("*") if path.is_file()) > COMPILED_LIMIT:
+        shutil.rmtree(compiled)
 
 
 def _output_name(program: GoProgram, *, alone: bool) -> str:
