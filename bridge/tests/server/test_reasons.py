@@ -68,9 +68,11 @@ def test_a_step_between_two_attempts_runs() -> None:
         ("pod deleted", "its pod was deleted while it ran"),
         ("OOMKilled (exit code 137)", "it was killed because it used more memory than it may (OOMKilled)"),
         (
-            "Error (exit code 3): TestFlow/kfp-1/fit/t-1, attempt 0: ValueError",
-            "its process ended with exit code 3 (Error",
+            "main: Error (exit code 3): TestFlow/kfp-1/fit/t-1, attempt 0: ValueError: no",
+            "ValueError: no (exit code 3)",
         ),
+        ("main: Error (exit code 3): cannot start", "its process ended with exit code 3 (main: Error"),
+        ("Step exceeded its deadline", "it was stopped with its run"),
         ("main: Error (exit code 143)", "it was told to end, as when its pod is deleted"),
         ("main: Error (exit code 137)", "it was killed, as when its pod is deleted by force"),
         ("ErrImagePull: manifest unknown", "its image cannot be pulled (ErrImagePull: manifest unknown)"),
@@ -107,6 +109,14 @@ def test_the_run_fails_for_the_reasons_of_its_steps() -> None:
     assert reasons.run_error(run("FAILED"), found, steps) == "step fit failed: its pod was deleted while it ran"
     assert reasons.run_error(run("CANCELED"), found, steps) == "it was terminated"
     assert reasons.run_error(run("SUCCEEDED"), found, steps) is None
+
+
+def test_a_run_that_somebody_ended_is_told_from_one_that_failed() -> None:
+    ended = {**workflow(), "spec": {"activeDeadlineSeconds": 0}}
+    assert reasons.was_terminated(run("FAILED"), ended)
+    assert reasons.run_error(run("FAILED"), ended, []) == "it was terminated"
+    assert not reasons.was_terminated(run("FAILED"), workflow())
+    assert not reasons.was_terminated(run("SUCCEEDED"), ended)
 
 
 def test_a_driver_of_no_step_is_a_reason_too() -> None:

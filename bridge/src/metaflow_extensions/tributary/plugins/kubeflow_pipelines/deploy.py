@@ -143,7 +143,8 @@ def status(server: Server, flow_name: str, name: str, run_id: str, steps: Mappin
     tasks, loops = names.task_names(steps, [step for step, is_foreach in steps.items() if is_foreach])
     known = {task: step for step, task in (*tasks.items(), *loops.items())}
     states = reasons.step_states(run, workflow, known)
-    return RunStatus(names.run_id(run.id), run.id, run.state, reasons.run_error(run, workflow, states), tuple(states))
+    stands = "CANCELED" if reasons.was_terminated(run, workflow) else run.state
+    return RunStatus(names.run_id(run.id), run.id, stands, reasons.run_error(run, workflow, states), tuple(states))
 
 
 def terminate(server: Server, flow_name: str, name: str, run_id: str) -> str:

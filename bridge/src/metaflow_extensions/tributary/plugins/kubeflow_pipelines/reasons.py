@@ -41,7 +41,14 @@ _WORDS = (
         "it was killed, as when its pod is deleted by force or memory is short (exit code 137)",
     ),
     (re.compile(r"exit code (\d+)"), r"its process ended with exit code \1"),
-    (re.compile(r"DeadlineExceeded|deadline"), "its time was up"),
+    # No pod of ours has a deadline of its own.
+    (re.compile(r"Step exceeded its deadline"), "it was stopped with its run"),
+)
+
+
+# What the runner leaves as the last word of a task, behind the exit code that Argo saw.
+_LAST_WORD = re.compile(
+    r"(?:main: )?Error \(exit code (?P<code>\d+)\): \S+/\S+/\S+/\S+, attempt \d+: (?P<said>.+)", re.DOTALL
 )
 
 
@@ -81,7 +88,7 @@ def run_error(run: Run, workflow: Mapping[str, Any] | None, states: Iterable[Ste
     """Why the run failed, in one line; None when it did not."""
     if run.state not in ("FAILED", "CANCELED"):
         return None
-    if run.state == "CANCELED":
+    if was_terminated(run, workflow):
         return "it was terminated"
     failed = [
         f"step {state} failed: {state.error or 'no reason is known'}" for state in states if state.state == "FAILED"
@@ -95,8 +102,16 @@ def run_error(run: Run, workflow: Mapping[str, Any] | None, states: Iterable[Ste
     return run.error or status.get("message") or "no reason is known"
 
 
+def was_terminated(run: Run, workflow: Mapping[str, Any] | None) -> bool:
+    """Whether somebody ended the run. 2.14 calls such a run failed; that it was ended stands in its workflow."""
+    ended = ((workflow or {}).get("spec") or {}).get("activeDeadlineSeconds") == 0
+    return run.state == "CANCELED" or (run.state == "FAILED" and ended)
+
+
 def in_words(message: str) -> str:
     """Argo's message as a sentence's end, with the message itself where it says more."""
+    if match := _LAST_WORD.fullmatch(message):
+        return f"{_line(match['said'])} (exit code {match['code']})"
     for pattern, words in _WORDS:
         if match := pattern.search(message):
             said = match.expand(words)
