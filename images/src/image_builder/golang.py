@@ -203,10 +203,20 @@ def _compile(
     argv = ["go", "build", "-v", "-trimpath", "-buildvcs=false", f"-ldflags=-s -w {first.ldflags}{static}"]
     argv += [f"-tags={first.tags}"] if first.tags else []
     argv += ["-o", output, *("./" + program.package.removeprefix("./") for program in group)]
+    # The build downloads what it needs, and a network may fail; what compiled before is not compiled again.
+    for _ in range(ATTEMPTS):
+        if _go_build(argv, work / "source", environment, log, lambda line: say(f"{first.name}: {line}")) == 0:
+            return
+    raise GoBuildError(f"{first.name}: go build of {first.module}@{first.version} failed. Look at {log}.")
+
+
+def _go_build(
+    argv: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path, say: Callable[[str], None]
+) -> int:
     with (
         log.open("w") as file,
         subprocess.Popen(
-            argv, cwd=work / "source", env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            argv, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process,
     ):
         assert process.stdout is not None
@@ -216,9 +226,8 @@ def _compile(
             file.flush()
             if time.monotonic() - told > PROGRESS_EVERY:
                 told = time.monotonic()
-                say(f"{first.name}: {packages} packages so far, at {line.strip()}")
-    if process.returncode != 0:
-        raise GoBuildError(f"{first.name}: go build of {first.module}@{first.version} failed. Look at {log}.")
+                say(f"{packages} packages so far, at {line.strip()}")
+    return process.returncode
 
 
 def _trim(compiled: Path) -> None:
