@@ -37,7 +37,7 @@ def main() -> None:
     server = grpc.server(futures.ThreadPoolExecutor(8))
     server.add_generic_rpc_handlers((front,))
     server.add_insecure_port(f"0.0.0.0:{options.grpc_port}")
-    # Before the store is there: upstream's probes look at the port, and would end a process that waits for its database.
+    # Before the store is there: upstream's probes look at the port, and would end a process that waits for it.
     server.start()
     front.store = open_store(options)
     print(f"serving on {options.grpc_port}", file=sys.stderr, flush=True)
@@ -64,7 +64,7 @@ def open_store(options: argparse.Namespace) -> Any:
             time.sleep(1)
 
 
-class Front(grpc.GenericRpcHandler):
+class Front(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Maps a method of the service to the extension's function of the same name."""
 
     def __init__(self) -> None:
