@@ -151,6 +151,7 @@ def test_a_task_that_ended_well_is_not_run_again_and_its_splits_are_written_agai
     assert tasks("ForeachBodyFlow", tmp_path, f"kfp-{run.run}") == before
 
 
+@pytest.mark.slow
 def test_a_wrong_parameter_fails_the_first_step_before_it_runs(tmp_path: Path) -> None:
     run = SmallKubeflow(describe(FLOWS / "parameters_flow.py", tmp_path), tmp_path, parameters={"epochs": "many"})
     pod = run.pod("start")
@@ -213,13 +214,26 @@ print(ended.code, stop.timed_out, ended.reason)
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("import sys; print('last words', file=sys.stderr); sys.exit(3)", "3 False last words"),
-        ("import signal\nwhile True: signal.pause()", "137 True "),
-        ("raise ValueError('broken')", "1 False ValueError: broken"),
-        ("import os, sys; sys.stderr.write('no newline'); sys.stderr.flush(); os.abort()", "134 False no newline"),
-        ("import sys; assert sys.argv[1:] == [] and __name__ == '__main__' and __file__.startswith('/')", "0 False "),
+        pytest.param(
+            "import sys; print('last words', file=sys.stderr); sys.exit(3)", "3 False last words", id="exit code"
+        ),
+        pytest.param("import signal\nwhile True: signal.pause()", "137 True", id="time limit", marks=pytest.mark.slow),
+        pytest.param(
+            "raise ValueError('broken')", "1 False ValueError: broken", id="exception", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "import os, sys; sys.stderr.write('no newline'); sys.stderr.flush(); os.abort()",
+            "134 False no newline",
+            id="signal",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "import sys; assert sys.argv[1:] == [] and __name__ == '__main__' and __file__.startswith('/')",
+            "0 False",
+            id="as python runs a file",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["exit code", "time limit", "exception", "signal", "as python runs a file"],
 )
 def test_how_a_command_ended(text: str, wanted: str, tmp_path: Path) -> None:
     (tmp_path / "command.py").write_text(text)
@@ -232,4 +246,4 @@ def test_how_a_command_ended(text: str, wanted: str, tmp_path: Path) -> None:
         timeout=60,
         check=True,
     )
-    assert done.stdout.splitlines()[-1] == wanted.rstrip() or done.stdout.splitlines()[-1] == wanted
+    assert done.stdout.splitlines()[-1].rstrip() == wanted
