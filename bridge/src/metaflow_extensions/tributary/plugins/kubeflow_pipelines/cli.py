@@ -97,6 +97,7 @@ def create(
         steps_secret=metaflow_config.KUBEFLOW_PIPELINES_STEPS_SECRET,
         namespace=metaflow_config.KUBEFLOW_PIPELINES_NAMESPACE,
     )
+    deploy.check_flow(obj, target)
     if only_json:
         documents = deploy.compile_flow(obj, target, tags=tags, namespace=namespace, keep=False)
         _write(documents.text(indent=2), output)

@@ -62,15 +62,19 @@ class RunStatus:
         }
 
 
+def check_flow(state: compat.State, target: Target) -> None:
+    """Refused with every problem that shows in the flow as it is written, one a line."""
+    compat.lint(state)
+    _refuse(checks.problems(read(state), target))
+
+
 def compile_flow(
     state: compat.State, target: Target, *, tags: Sequence[str], namespace: str | None, keep: bool
 ) -> Documents:
-    """Check the flow and make its documents. With `keep`, code and record are stored; without, nothing is.
+    """Make the documents of a flow that check_flow() let pass. With `keep`, code and record are stored too.
 
-    Refused with every problem of the flow, one a line.
+    Refused with the problems that show only when defaults, --with and @resources have met in each step's @kubernetes.
     """
-    compat.lint(state)
-    _refuse(checks.problems(read(state), target))
     compat.attach_kubernetes(state)
     flow = read(state)
     _refuse(checks.problems(flow, target))
