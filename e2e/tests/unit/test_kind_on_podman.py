@@ -100,3 +100,13 @@ def test_clusters_and_caches_have_networks_of_their_own(settings: Settings, tmp_
         if isinstance(kind := provider_of(chosen), Kind)
     }
     assert len(networks) == 3
+
+
+@pytest.mark.parametrize(("user", "debian", "problems"), [(0, True, 0), (1000, True, 1), (0, False, 1)])
+def test_it_needs_root_on_debian(
+    provider: Kind, monkeypatch: pytest.MonkeyPatch, user: int, debian: bool, problems: int
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    monkeypatch.setattr("cluster.debian.is_debian", lambda: debian)
+    found = [problem for problem in provider.problems() if problem.startswith("PROVIDER:")]
+    assert len(found) == problems

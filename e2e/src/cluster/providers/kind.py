@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -58,6 +59,10 @@ class Kind:
         found = []
         if not self.from_packages and command.try_run(["docker", "info"], environment=self.nodes.environment) is None:
             found.append("docker: the engine does not answer. Start Docker, or set PROVIDER=kind-podman.")
+        if self.from_packages and (os.geteuid() != 0 or not debian.is_debian()):
+            found.append(
+                "PROVIDER: kind-podman needs root on Debian. Start a Docker engine, or run this as root there."
+            )
         if shutil.which("go") is None and not (self._on_path("kind") and self._on_path("kubectl")):
             found.append("go: not on PATH, and it builds what this machine lacks. Install Go 1.25 or newer.")
         return found
