@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from . import compat, names, reasons
-from .compiler import checks, protos
+from .compiler import checks
 from .compiler.emit import Documents, Payload, emit
 from .compiler.ir import Target
 from .compiler.read import encode, read
@@ -83,9 +83,7 @@ def compile_flow(
     url, sha = put(packed.blob)
     record = deployment(flow, target, StoredCode(url, sha, packed.metadata), ownership(tags, namespace))
     record_url, _ = put(boot.blob(record))
-    documents = emit(flow, wire(flow, structure(flow)), target, Payload(tuple(boot.command()), record_url))
-    protos.check(documents)
-    return documents
+    return emit(flow, wire(flow, structure(flow)), target, Payload(tuple(boot.command()), record_url))
 
 
 def create(server: Server, flow_name: str, target: Target, documents: Documents, version_name: str | None) -> Deployed:
