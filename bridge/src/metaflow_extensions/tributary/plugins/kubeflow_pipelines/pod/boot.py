@@ -21,7 +21,7 @@ os.environ.update(AWS_MAX_ATTEMPTS="9",AWS_RETRY_MODE="standard")
 b,k=sys.argv[1][5:].split("/",1)
 s=boto3.client("s3",endpoint_url=json.load(open("config/config.json")).get("METAFLOW_S3_ENDPOINT_URL"))
 r=s.get_object(Bucket=b,Key=k)["Body"].read()
-assert hashlib.sha1(r).hexdigest()==k[-40:]
+hashlib.sha1(r).hexdigest()==k[-40:]or sys.exit(k+": other SHA-1")
 d=json.loads(r);exec(d["loader"]);main(d,s)"""
 
 
