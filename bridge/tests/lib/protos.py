@@ -1,4 +1,4 @@
-"""Strict reading of the two documents by Kubeflow Pipelines' own protos, loaded by their files: `import kfp` is slow."""
+"""Strict reading of both documents by Kubeflow Pipelines' own protos, loaded by their files: `import kfp` is slow."""
 
 import json
 from importlib import metadata, util
