@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from cluster.settings import Settings
 from laptop.shell import Laptop, exports
@@ -40,13 +39,6 @@ def facts(laptop: Laptop) -> dict[str, str]:
     """The client's Metaflow config as a mapping."""
     found: dict[str, str] = json.loads((laptop.client / "config.json").read_text())
     return found
-
-
-@pytest.fixture(scope="session")
-def demo_image(settings: Settings) -> str:
-    """The image that carries the demo's libraries, as the install wrote it down."""
-    image = yaml.safe_load((settings.images).read_text())["taskDemo"]["image"]
-    return f"{image['repository']}:{image['tag']}"
 
 
 @pytest.fixture(scope="session")
