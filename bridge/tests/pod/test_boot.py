@@ -133,6 +133,7 @@ def _make_bucket(client: Any, within: float) -> None:
 class Container:
     """What a pod of this deployment is given."""
 
+    deployment: Deployment
     record_url: str
     mounts: Path
     variables: dict[str, str]
@@ -191,7 +192,7 @@ def container(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Contain
         "AWS_SECRET_ACCESS_KEY": KEY[1],
         "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder),
     }
-    return Container(record_url, folder, variables)
+    return Container(deployment, record_url, folder, variables)
 
 
 @pytest.mark.server
@@ -217,6 +218,15 @@ def test_a_record_that_is_not_what_its_url_says_is_not_run(store: Store, contain
     done = replace(container, record_url=f"s3://{BUCKET}/{other}").run("start")
     assert done.returncode == 1
     assert done.stderr == f"{other}: other SHA-1\n"
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_a_code_package_that_is_not_the_deployed_one_is_not_unpacked(store: Store, container: Container) -> None:
+    record_url, _ = store.keep(boot.blob(replace(container.deployment, code_sha="0" * 40)))
+    done = replace(container, record_url=record_url).run("start")
+    assert done.returncode == 1
+    assert f"has SHA-1 {container.deployment.code_sha}, not {'0' * 40}. Deploy" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.server
