@@ -30,7 +30,7 @@ CODE := bridge images charts/tests playbooks e2e
 .PHONY: help
 help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@printf '\n%s\n' 'Variables: CLUSTER CACHE CONTEXT PROVIDER NAMESPACE RELEASE KUBEFLOW_NAMESPACE REGISTRY PORT PROFILE VALUES (see README.md)'
+	@printf '\n%s\n' 'Variables: CLUSTER CACHE CONTEXT PROVIDER NAMESPACE RELEASE KUBEFLOW_NAMESPACE REGISTRY PORT PROFILE VALUES DRY_RUN PYTHON (see README.md)'
 
 .PHONY: install
 install: $(READY) ## Cluster, Kubeflow Pipelines, platform and demo; CONTEXT=… for a cluster of yours, DRY_RUN=1 to only look
@@ -88,8 +88,9 @@ push: $(READY) ## Push the images; REGISTRY=host/folder
 	@$(RUN) -m image_builder push --registry "$(REGISTRY)"
 
 .PHONY: save
-save: $(READY) ## Save the images to an archive; FILE=images.tar
-	@$(RUN) -m image_builder save --output "$(or $(FILE),images.tar)"
+save: $(READY) ## Save the images to an archive; FILE=dist/images.tar
+	@mkdir -p "$(dir $(or $(FILE),dist/images.tar))"
+	@$(RUN) -m image_builder save --output "$(or $(FILE),dist/images.tar)"
 
 .PHONY: wheel
 wheel: $(READY) ## Build the wheel of the Metaflow extension into dist/
@@ -101,6 +102,18 @@ wheel: $(READY) ## Build the wheel of the Metaflow extension into dist/
 format: $(READY) ## Format the code
 	@$(VENV)/bin/ruff format --quiet $(CODE)
 	@$(VENV)/bin/ruff check --quiet --fix $(CODE)
+
+.PHONY: types
+types: $(READY) ## Types and lint rules for each Python from 3.10 to 3.13
+	@for version in 3.10 3.11 3.12 3.13; do \
+	  $(VENV)/bin/mypy --python-version $$version $(CODE); \
+	  $(VENV)/bin/ruff check --quiet --target-version py$${version/./} $(CODE); \
+	done
+
+.PHONY: coverage
+coverage: $(READY) ## What the tests of make check reach, line by line and branch by branch
+	@$(RUN) -m coverage run -m pytest -q -m 'not cluster and not server and not slow and not long' $(ARGS)
+	@$(RUN) -m coverage report
 
 .PHONY: golden
 golden: $(READY) ## Rewrite the golden pipeline specs; look at the diff
@@ -117,11 +130,12 @@ e2e: $(READY) ## Cluster tests only; ARGS='-k foreach'
 
 .PHONY: test-long
 test-long: $(READY) ## The drills that take too long for make test: a reboot, a bare helm install, beside a foreign Kubeflow
-	@$(RUN) -m pytest -q -m long $(ARGS)
+	@$(RUN) -m pytest -q -m long e2e/tests $(ARGS)
+	@$(RUN) -m pytest -q -m long bridge/tests images/tests
 
 $(READY): requirements.txt pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo '$(PYTHON) is missing. Install Python 3.10 to 3.13, or say PYTHON=….' >&2; exit 2; }
-	@test -x $(RUN) || $(PYTHON) -m venv $(VENV) || { echo 'python3 cannot make a virtual environment. Install python3-venv.' >&2; exit 2; }
+	@command -v $(PYTHON) >/dev/null || { echo '$(PYTHON) is missing. Install Python 3.11 to 3.13, or say PYTHON=….' >&2; exit 2; }
+	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV) || { echo 'python3 cannot make a virtual environment. Install python3-venv.' >&2; exit 2; }
 	@test -x $(VENV)/bin/uv || $(RUN) -m pip install --quiet --disable-pip-version-check uv
 	@$(VENV)/bin/uv pip sync --quiet --python $(RUN) requirements.txt
 	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps --no-build-isolation --editable .

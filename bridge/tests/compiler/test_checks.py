@@ -37,6 +37,10 @@ def test_a_good_flow_has_no_problems() -> None:
         ({"mutators": ("add_retry",)}, "@add_retry is refused"),
         ({"decorators": (Decorator("schedule", {}),)}, "@schedule is refused"),
         ({"decorators": (Decorator("from_tomorrow", {}),)}, "@from_tomorrow is refused: this version of the extension"),
+        (
+            {"parameters": (Parameter("Run_ID-file", "r", "str", None, False),)},
+            "parameter 'Run_ID-file' has the name of an",
+        ),
         ({"parameters": (Parameter("file", "file", "FilePath", None, False),)}, "parameter 'file' of type FilePath"),
         (
             {"parameters": tuple(Parameter(name, name, "int", None, False) for name in ("a-b", "A_B"))},

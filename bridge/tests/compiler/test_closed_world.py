@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from metaflow.plugins import FLOW_DECORATORS, STEP_DECORATORS
 
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines import support
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines import cli, support
 
 READ = sorted(
     (each for each in STEP_DECORATORS if support.STEP_DECORATORS[each.name].how != "refused"),
@@ -32,3 +32,8 @@ def test_every_refusal_says_what_to_do_instead() -> None:
         for name, entry in table.items():
             assert entry.note, name
             assert bool(entry.instead) == (entry.how == "refused"), name
+
+
+def test_every_option_of_trigger_is_kept_from_parameters() -> None:
+    options = {option.lstrip("-") for each in cli.trigger.params for option in each.opts}
+    assert options | {"help"} == support.TRIGGER_OPTIONS

@@ -14,6 +14,7 @@ class ParametersFlow(FlowSpec):
     empty = Parameter("empty", default="", help="A text may be empty.")
     learning_rate = Parameter("learning-rate", default=0.1, help="Names may hold dashes.")
     epochs = Parameter("epochs", default=3)
+    tiny = Parameter("tiny", default=-1e-05, help="Looks like an option when it stands alone.")
     big = Parameter("big", default=9007199254740993, help="More than a double can hold.")
     verbose = Parameter("verbose", default=True)
     quiet = Parameter("quiet", type=bool, default=False)
@@ -30,6 +31,7 @@ class ParametersFlow(FlowSpec):
             "empty": self.empty,
             "learning_rate": self.learning_rate,
             "epochs": self.epochs,
+            "tiny": self.tiny,
             "big": self.big,
             "verbose": self.verbose,
             "quiet": self.quiet,

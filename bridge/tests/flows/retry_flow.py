@@ -1,4 +1,4 @@
-"""Steps that fail: one that a retry mends, one that only @catch lets pass, and one that is killed."""
+"""Steps that fail: one that a retry mends, one that only @catch lets pass, and two that are killed."""
 
 import os
 import signal
@@ -35,11 +35,19 @@ class RetryFlow(FlowSpec):
     def killed(self):
         self.reason = f"{self.failure.type}: {self.failure.exception}"
         os.kill(os.getpid(), signal.SIGKILL)
+        self.next(self.killed_once)
+
+    @retry(times=1, minutes_between_retries=0)
+    @step
+    def killed_once(self):
+        if current.retry_count == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.second_life = f"attempt {current.retry_count} after {self.kill.type}"
         self.next(self.end)
 
     @step
     def end(self):
-        self.story = [self.attempts, self.failure.exception, self.kill.type]
+        self.story = [self.attempts, self.failure.exception, self.kill.type, self.second_life]
 
 
 if __name__ == "__main__":

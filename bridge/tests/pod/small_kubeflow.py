@@ -198,7 +198,7 @@ class SmallKubeflow:
 
     def _parameter(self, parameter: ParameterRecord) -> list[str]:
         given = self.parameters.get(parameter.name)
-        return ["--parameter", parameter.input, "" if given is None else json.dumps(given)]
+        return [f"--parameter={parameter.input}={'' if given is None else json.dumps(given)}"]
 
 
 @dataclass(frozen=True)

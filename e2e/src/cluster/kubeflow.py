@@ -40,6 +40,8 @@ class Kubeflow:
         if self.is_foreign():
             return []
         if self.settings.context:
+            if self._has("service", SERVICE):
+                return []
             raise Refused(
                 f"KUBEFLOW_NAMESPACE: {self.settings.context!r} has no Kubeflow Pipelines (Service {SERVICE}) in "
                 f"namespace {self.settings.kubeflow_namespace!r}. Name its namespace, or install it first."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,7 +55,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except StageFailed as failed:
         print(f"{failed.stage} did not end well. {SECOND_LOOK}", file=sys.stderr)
         return failed.code
-    except (demo.DemoFailed, CommandFailed) as reason:
+    except (demo.DemoFailed, CommandFailed, golang.GoBuildError, subprocess.TimeoutExpired) as reason:
         print(reason, file=sys.stderr)
         return 1
     return 0
@@ -70,6 +71,9 @@ def install(settings: Settings, *, dry_run: bool, own_values: Sequence[Path], wi
         command("cluster", [sys.executable, "-m", "cluster", "up", *dry], log=logs / "cluster.log")
     with stage("Kubeflow Pipelines"):
         command("kubeflow", [sys.executable, "-m", "cluster", "kubeflow", *dry], log=logs / "kubeflow.log")
+    if dry_run and not settings.kubeconfig.is_file():
+        print("Then: build and load the images, put the platform in by the playbooks, run the demo.")
+        return
     with stage("Images"):
         _images(settings, dry)
     with stage("Platform"):
@@ -123,7 +127,9 @@ def run_demo(settings: Settings, *, again: bool) -> str:
 
 def uninstall(settings: Settings, *, delete_data: bool) -> None:
     """Take out what install put in, beside the cluster and Kubeflow Pipelines."""
-    if not settings.kubeconfig.is_file():
+    if settings.context:
+        command("cluster", [sys.executable, "-m", "cluster", "up"], log=settings.logs / "cluster.log")
+    elif not settings.kubeconfig.is_file():
         print(f"There is no cluster {settings.cluster!r}; nothing to take out.")
         return
     with stage("Platform"):

@@ -91,7 +91,7 @@ def run(settings: Settings, laptop: Laptop, tag: str) -> DemoRun:
         eventually(not_ended, within=ENDS_WITHIN, every=3)
     except NotYet as late:
         raise DemoFailed(f"demo: {late}. {_hint(run_id)}") from late
-    if found := find(laptop, tag):
+    if said == "SUCCEEDED" and (found := find(laptop, tag)) and found.run_id == run_id:
         return found
     raise DemoFailed(f"demo: {run_id} ended {said} and is not successful in the metadata service. {_hint(run_id)}")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from cluster import programs
 from cluster.settings import Settings
 from image_builder import golang
-from installer.stages import command
+from installer.stages import StageFailed, command
 
 ROOT = Path(__file__).parents[3]
 
@@ -42,9 +42,24 @@ def run(settings: Settings, playbook: str, given: dict[str, object], *words: str
     file = settings.state / "playbook-variables.json"
     file.write_text(json.dumps(given, indent=1))
     ansible = Path(sys.executable).parent / "ansible-playbook"
+    log = settings.logs / f"{playbook}.log"
+    try:
+        _play(settings, playbook, [str(ansible), f"{playbook}.yml", "--extra-vars", f"@{file}", *words], log)
+    except StageFailed as failed:
+        raise StageFailed(failed.stage, 2 if _refused(log) else 1) from failed
+
+
+def _refused(log: Path) -> bool:
+    """Whether it was preflight that failed: it looks at what the user gave, all others at the world."""
+    tasks = [line for line in log.read_text().splitlines() if "TASK [" in line]
+    return bool(tasks) and "TASK [preflight " in tasks[-1]
+
+
+def _play(settings: Settings, playbook: str, argv: Sequence[str], log: Path) -> None:
+    ansible = Path(argv[0])
     command(
         playbook,
-        [str(ansible), f"{playbook}.yml", "--extra-vars", f"@{file}", *words],
+        argv,
         folder=ROOT / "playbooks",
         also={
             "ANSIBLE_CONFIG": str(ROOT / "playbooks" / "ansible.cfg"),
@@ -52,7 +67,7 @@ def run(settings: Settings, playbook: str, given: dict[str, object], *words: str
             "ANSIBLE_FORCE_COLOR": "1" if sys.stdout.isatty() else "0",
             "PATH": f"{ansible.parent}{os.pathsep}{os.environ['PATH']}",
         },
-        log=settings.logs / f"{playbook}.log",
+        log=log,
     )
 
 

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +34,24 @@ VOLATILE = ("resourceVersion", "managedFields", "generation", "uid", "creationTi
 @pytest.fixture(scope="module")
 def foreign(settings: Settings) -> Iterator[Settings]:
     """A second cluster with Kubeflow Pipelines, brought up apart; taken away at the end."""
-    own = {"CLUSTER": "foreign"}
-    _make("kubeflow", own)
-    yield replace(Settings.from_environ(os.environ | own))
-    _make("down", own)
+    own = {"CLUSTER": "foreign", "CONTEXT": ""}
+    try:
+        _make("kubeflow", own)
+        found = Settings.from_environ({**_bare(), **own})
+        assert found.kube_context == "kind-foreign"
+        yield found
+    finally:
+        _make("down", own)
 
 
 def test_only_the_link_is_new_in_kubeflows_namespace(foreign: Settings) -> None:
     before = _objects(foreign)
-    words = {"CONTEXT": foreign.kube_context, "KUBECONFIG": str(foreign.kubeconfig), "PROFILE": "kind"}
+    words = {
+        "CLUSTER": "foreign",
+        "CONTEXT": foreign.kube_context,
+        "KUBECONFIG": str(foreign.kubeconfig),
+        "PROFILE": "kind",
+    }
     try:
         _make("install", words)
         after = _objects(foreign)
@@ -75,9 +83,15 @@ def _out(argv: list[str]) -> str:
     return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
+def _bare() -> dict[str, str]:
+    """This environment without what a make above would hand on: its own words win over ours otherwise."""
+    handed_on = ("CLUSTER", "CONTEXT", "PORT", "PROFILE", "MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL")
+    return {name: value for name, value in os.environ.items() if name not in handed_on}
+
+
 def _make(target: str, words: dict[str, str]) -> None:
-    environment = {name: value for name, value in os.environ.items() if name not in ("CLUSTER", "CONTEXT")} | words
+    argv = ["make", target, *(f"{name}={value}" for name, value in words.items())]
     done = subprocess.run(
-        ["make", target], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1800, check=False
+        argv, cwd=ROOT, env=_bare() | words, capture_output=True, text=True, timeout=1800, check=False
     )
-    assert done.returncode == 0, f"make {target}: {done.returncode}\n{done.stdout[-5000:]}\n{done.stderr[-3000:]}"
+    assert done.returncode == 0, f"{argv}: {done.returncode}\n{done.stdout[-5000:]}\n{done.stderr[-3000:]}"

@@ -17,8 +17,15 @@ from laptop.shell import Laptop
 
 FLOWS = sorted((Path(__file__).parents[3] / "bridge" / "tests" / "flows").glob("*_flow.py"))
 DEMO = next(flow for flow in FLOWS if flow.stem == "digits_flow")
-# These hold each construct once; the others, which mix them, take their time in `make test-long`.
-SMALL = ("digits_flow", "nested_foreach_flow", "parameters_flow", "retry_flow")
+# The others, which mix the same constructs otherwise, take their time in `make test-long`.
+SMALL = (
+    "digits_flow",
+    "branch_in_foreach_flow",
+    "nested_foreach_flow",
+    "parameters_flow",
+    "retry_flow",
+    "timeout_flow",
+)
 AT_A_TIME = 4
 pytestmark = pytest.mark.cluster
 

@@ -31,7 +31,10 @@ def test_everything_stands_again_after_all_processes_were_killed(settings: Setti
         ["make", "install"], cwd=ROOT, env=os.environ.copy(), capture_output=True, text=True, timeout=1800, check=False
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-3000:]
-    kept = laptop.call([laptop.python, "-c", f"from metaflow import *; namespace(None); Run({before!r})"], expect=None)
+    kept = laptop.call(
+        [laptop.python, "-c", f"from metaflow import *; namespace(None); print(Run({before!r}).data.report)"],
+        expect=None,
+    )
     said_lost = done.stdout.find("lost")
     assert kept.code == 0 or -1 < said_lost < done.stdout.find("==> Kubeflow Pipelines")
     assert laptop.call([laptop.python, "-c", _LATEST]).out.strip()

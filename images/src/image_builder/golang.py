@@ -110,7 +110,7 @@ def module_folder(module: str, version: str, *, cache: Path, go_env: Mapping[str
 
 def _go_version() -> str:
     if shutil.which("go") is None:
-        raise GoBuildError("go: the Go compiler is not on PATH. Install Go 1.24 or newer.")
+        raise GoBuildError("go: the Go compiler is not on PATH. Install Go 1.25 or newer.")
     environment = os.environ | {"GOTOOLCHAIN": "local"}
     return subprocess.run(
         ["go", "env", "GOVERSION"], env=environment, cwd="/", capture_output=True, text=True, check=True

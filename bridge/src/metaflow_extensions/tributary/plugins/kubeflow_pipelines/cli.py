@@ -129,9 +129,12 @@ def trigger(ctx: Any, run_id_file: str | None, experiment: str | None, version_n
     run_id = deploy.trigger(
         _server(obj), obj.flow.name, obj.pipeline_name, parameters, version_name=version_name, experiment=experiment
     )
-    if run_id_file:
-        Path(run_id_file).write_text(run_id, encoding="utf-8")
     obj.echo(f"Pipeline *{obj.pipeline_name}* started (run-id *{run_id}*).", bold=True)
+    if run_id_file:
+        try:
+            Path(run_id_file).write_text(run_id, encoding="utf-8")
+        except OSError as error:
+            raise Refused(f"--run-id-file: {run_id_file!r}: {error.strerror}. The run {run_id} has started.") from error
     if metaflow_config.UI_URL:
         obj.echo(f"See the run at {metaflow_config.UI_URL.rstrip('/')}/{obj.flow.name}/{run_id}")
     obj.echo(f"Ask how it stands with: {_command(obj)} status {run_id}")

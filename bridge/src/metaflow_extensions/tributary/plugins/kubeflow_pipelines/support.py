@@ -146,3 +146,6 @@ WRAPPER = _refused("step decorators written by users are not translated", "Call 
 ENVIRONMENT = _refused("no packages are installed in pods", "Use --environment local and an image with the packages")
 
 IMAGE_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+
+TRIGGER_OPTIONS = frozenset({"experiment", "help", "run-id-file", "version-name"})
+"""What `kubeflow-pipelines trigger` takes beside the flow's parameters."""

@@ -144,6 +144,18 @@ def parameters_apart(flow: Flow, target: Target) -> Iterator[Problem]:
         seen.setdefault(folded, parameter.name)
 
 
+def parameters_beside_options(flow: Flow, target: Target) -> Iterator[Problem]:
+    """`trigger` has options of its own beside the flow's parameters."""
+    for parameter in flow.parameters:
+        option = parameter.name.lower().replace("_", "-")
+        if option in support.TRIGGER_OPTIONS:
+            yield _of_flow(
+                flow,
+                f"parameter {parameter.name!r} has the name of an option of `kubeflow-pipelines trigger`",
+                "Rename it",
+            )
+
+
 def configured_pods(flow: Flow, target: Target) -> Iterator[Problem]:
     """A pod learns from the mounted config where the metadata service and the object store are."""
     if not target.steps_config:
@@ -166,6 +178,7 @@ LAWS: tuple[Law, ...] = (
     known_pull_policy,
     plain_parameters,
     parameters_apart,
+    parameters_beside_options,
     configured_pods,
 )
 

@@ -155,7 +155,8 @@ class _Printer:
             yield from ("--splits", f"{{{{$.outputs.parameters['{SPLITS_OUTPUT}'].output_file}}}}")
         if step.name == self.flow.start:
             for parameter in self.flow.parameters:
-                yield from ("--parameter", parameter.input, _input(parameter.input))
+                # One word: a value such as -1e-05 would read as an option if it stood alone.
+                yield f"--parameter={parameter.input}={_input(parameter.input)}"
 
 
 def _root_input(parameter: Parameter) -> Document:

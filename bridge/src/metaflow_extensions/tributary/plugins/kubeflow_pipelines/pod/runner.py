@@ -14,17 +14,23 @@ from ..record import Deployment
 from . import commands, ids, inputs, outputs
 
 
+def _input_and_text(word: str) -> tuple[str, str]:
+    """INPUT=TEXT; the text may hold any character, "=" too."""
+    name, _, text = word.partition("=")
+    return name, text
+
+
 def main(record: str, argv: Sequence[str]) -> int:
     """Run the task that argv names; gives the container's exit code. The working folder is the unpacked code package.
 
-    argv: STEP [--index I]... [--splits FILE] [--parameter INPUT TEXT]...
+    argv: STEP [--index I]... [--splits FILE] [--parameter=INPUT=TEXT]...
     """
     deployment = Deployment.from_json(record)
     parser = argparse.ArgumentParser(prog="runner")
     parser.add_argument("step", choices=deployment.steps)
     parser.add_argument("--index", type=int, action="append", default=[])
     parser.add_argument("--splits", type=Path)
-    parser.add_argument("--parameter", nargs=2, action="append", default=[])
+    parser.add_argument("--parameter", type=_input_and_text, action="append", default=[])
     given = parser.parse_args(argv)
     place = inputs.check_path(deployment.steps, given.step, given.index)
     run = ids.run_id(os.environ["TRIBUTARY_RUN"])
