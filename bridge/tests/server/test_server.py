@@ -99,6 +99,12 @@ def test_something_that_is_not_kubeflow_is_told_apart(kubeflow: Kubeflow, health
         Server(kubeflow.url)
 
 
+def test_another_service_that_speaks_json_is_told_apart(kubeflow: Kubeflow) -> None:
+    kubeflow.failures.append(Answer(404, '{"message": "Not Found"}'))
+    with pytest.raises(Refused, match="not Kubeflow Pipelines"):
+        Server(kubeflow.url)
+
+
 def test_a_page_of_a_proxy_is_never_taken_for_a_missing_pipeline(kubeflow: Kubeflow) -> None:
     api = Server(kubeflow.url)
     kubeflow.failures.append(Answer(404, "<html>nothing here</html>"))

@@ -37,15 +37,16 @@ def test_a_port_in_use_is_told_with_its_purpose(free: Settings, monkeypatch: pyt
     ]
 
 
-def test_ports_of_a_cluster_that_is_there_are_its_own(
-    free: Settings, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("pid", "hindered"), [(4242, False), (0, True)], ids=["running", "standing still"])
+def test_ports_of_a_running_cluster_are_its_own(
+    pid: int, hindered: bool, free: Settings, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor, "NEEDED_WARM", 0)
     label = '{"io.x-k8s.kind.cluster": "nowhere"}'
-    there = f'[{{"Id": "c0ffee", "State": {{"Pid": 0}}, "Config": {{"Labels": {label}}}}}]'
+    there = f'[{{"Id": "c0ffee", "State": {{"Pid": {pid}}}, "Config": {{"Labels": {label}}}}}]'
     recorder.answer("docker", "container", "inspect", text=there)
     with socket.create_server(("127.0.0.1", free.ports.object_store)):
-        assert list(doctor.problems(free, provider_of(free))) == []
+        assert bool(list(doctor.problems(free, provider_of(free)))) is hindered
 
 
 def test_too_little_disk_is_told_with_figures(free: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -271,6 +271,8 @@ class Server:
                 f"Kubeflow Pipelines at {self.url}: access is denied (HTTP {error.status}). "
                 "Ask its administrator for the right to use it."
             )
+        if first and error.status == 404:
+            return self._stranger()
         if said is None:
             if first or (error.status and error.status < 500):
                 return self._stranger()
