@@ -29,6 +29,7 @@ class Kubeflow:
     """What the server holds, and what it was asked. `failures` are given to requests that begin with `failing`."""
 
     health: Json = field(default_factory=lambda: {"tag_name": "2.14.3", "multi_user": False})
+    health_fails: Answer | None = None
     pipelines: dict[str, Json] = field(default_factory=dict)
     versions: dict[str, list[Json]] = field(default_factory=dict)
     runs: dict[str, Json] = field(default_factory=dict)
@@ -45,6 +46,8 @@ class Kubeflow:
         query = {name: values[0] for name, values in parse_qs(split.query).items()}
         self.asked.append(f"{method} {split.path}")
         if split.path.endswith("/healthz"):
+            if self.health_fails:
+                raise self.health_fails
             return self.health
         if self.failures and self.asked[-1].startswith(self.failing):
             raise self.failures.pop(0)

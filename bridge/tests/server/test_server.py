@@ -100,7 +100,7 @@ def test_something_that_is_not_kubeflow_is_told_apart(kubeflow: Kubeflow, health
 
 
 def test_another_service_that_speaks_json_is_told_apart(kubeflow: Kubeflow) -> None:
-    kubeflow.failures.append(Answer(404, '{"message": "Not Found"}'))
+    kubeflow.health_fails = Answer(404, '{"message": "Not Found"}')
     with pytest.raises(Refused, match="not Kubeflow Pipelines"):
         Server(kubeflow.url)
 

@@ -28,7 +28,7 @@ def problems(settings: Settings, provider: Provider) -> Iterator[str]:
     yield from found
     if not settings.context:
         yield from _disk(settings, provider)
-    # A cluster that stands still wants its ports back: without them its node does not start, and its data would be lost.
+    # A cluster that stands still wants its ports back: without them its node does not start and its data is lost.
     health = Health.READY if found or settings.context else provider.health()
     if health is Health.ABSENT or (health is not Health.READY and not provider.processes()):
         yield from _ports(settings)
