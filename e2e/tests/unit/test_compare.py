@@ -9,11 +9,12 @@ from sklearn.linear_model import LinearRegression
 from laptop.compare import equal
 
 
-class MetaflowExceptionWrapper:
+class MetaflowExceptionWrapper(Exception):
     """Has the name and the fields of what @catch keeps."""
 
     def __init__(self, exception: str, kind: str = "ValueError") -> None:
-        self.exception, self.type, self.stacktrace = exception, kind, object()
+        super().__init__(f"{exception} {id(self)}")
+        self.exception, self.type = exception, kind
 
 
 def model(slope: float) -> LinearRegression:
@@ -36,13 +37,13 @@ def model(slope: float) -> LinearRegression:
         (model(2), model(3), False),
         (ValueError("a"), ValueError("b"), False),
         (
-            MetaflowExceptionWrapper('File "/here/f.py", line 1'),
-            MetaflowExceptionWrapper('File "/there/f.py", line 1'),
+            MetaflowExceptionWrapper("late\nat /here/f.py"),
+            MetaflowExceptionWrapper("late\nat /there/f.py"),
             True,
         ),
         (
-            MetaflowExceptionWrapper('File "/here/f.py", line 1'),
-            MetaflowExceptionWrapper('File "/here/f.py", line 2'),
+            MetaflowExceptionWrapper("late\nat /here/f.py"),
+            MetaflowExceptionWrapper("later\nat /here/f.py"),
             False,
         ),
         (MetaflowExceptionWrapper("x"), MetaflowExceptionWrapper("x", "KeyError"), False),
