@@ -104,10 +104,10 @@ format: $(READY) ## Format the code
 	@$(VENV)/bin/ruff check --quiet --fix $(CODE)
 
 .PHONY: types
-types: $(READY) ## Types and lint rules for each Python from 3.10 to 3.13
+types: $(READY) ## Types and syntax for each Python from 3.10 to 3.13
 	@for version in 3.10 3.11 3.12 3.13; do \
 	  $(VENV)/bin/mypy --python-version $$version $(CODE); \
-	  $(VENV)/bin/ruff check --quiet --target-version py$${version/./} $(CODE); \
+	  $(VENV)/bin/ruff check --quiet --select E9,F --target-version py$${version/./} $(CODE); \
 	done
 
 .PHONY: coverage
