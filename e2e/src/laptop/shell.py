@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,12 @@ class Laptop:
             for name, value in os.environ.items()
             if not name.startswith(("METAFLOW_", "AWS_")) and name != "COVERAGE_PROCESS_START"
         }
-        return ours | {"METAFLOW_USER": "laptop"} | exports(self.client / "env.sh")
+        # A run that is killed leaves its temporary files; they should not lie beside the flow.
+        return (
+            ours
+            | {"METAFLOW_USER": "laptop", "METAFLOW_TEMPDIR": tempfile.gettempdir()}
+            | exports(self.client / "env.sh")
+        )
 
     def call(
         self,

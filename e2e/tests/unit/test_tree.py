@@ -53,3 +53,8 @@ def test_nothing_calls_the_makefile_but_people_ci_and_the_drills() -> None:
 def test_no_file_names_a_folder_of_one_machine() -> None:
     folder = re.compile(rb"(?<![\w.-])/(?:work|root|home)/\w")
     assert [str(file) for file in _files() if folder.search((ROOT / file).read_bytes())] == []
+
+
+def test_no_page_waits_for_a_figure() -> None:
+    pages = [file for file in _files() if file.suffix == ".md"]
+    assert [str(file) for file in pages if re.search(r"@[A-Z]+@", (ROOT / file).read_text())] == []
