@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .capabilities import EVERYTHING, Capabilities
+
 StepKind = Literal["start", "linear", "split", "foreach", "join", "end", "split-switch"]
 
 # Metaflow's parameter types whose values are plain JSON.
@@ -99,10 +101,14 @@ class Flow:
 
 @dataclass(frozen=True)
 class Target:
-    """What the spec is made for: the pipeline's name, the pods' config and secret, and how wide a foreach may run."""
+    """What the spec is made for: the pipeline's name, the pods' config and secret, and how wide a foreach may run.
+
+    `capabilities` is what the server understands; before it has been asked, what the newest understands.
+    """
 
     pipeline: str
     max_workers: int
     steps_config: str | None = None
     steps_secret: str | None = None
     namespace: str | None = None
+    capabilities: Capabilities = EVERYTHING
