@@ -107,6 +107,8 @@ def test_every_construct_that_is_not_translated_is_named_at_once_with_its_line(t
 
 
 def test_a_local_datastore_is_refused_in_one_sentence(flow: Path) -> None:
+    # Metaflow says so when it makes this folder, and looks for one in every folder above.
+    (flow.parent / ".metaflow").mkdir()
     (said,) = refusal(
         command(flow, "kubeflow-pipelines", "create", "--only-json", settings={"METAFLOW_DEFAULT_DATASTORE": "local"})
     )
