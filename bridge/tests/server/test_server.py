@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from bridge.tests.lib.kubeflow import Answer, Kubeflow, error, serving
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines import server
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines import connection, server
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.refusals import Refused
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.server import Conflict, NotFound, Server
 
@@ -17,7 +17,7 @@ def kubeflow() -> Iterator[Kubeflow]:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr(connection, "BACKOFF_SECONDS", 0.0)
 
 
 def test_a_server_says_what_it_is(kubeflow: Kubeflow) -> None:
@@ -129,7 +129,7 @@ def test_a_server_that_is_away_for_a_moment_is_asked_again(kubeflow: Kubeflow) -
 
 def test_a_server_that_stays_away_is_not_a_missing_pipeline(kubeflow: Kubeflow) -> None:
     api = Server(kubeflow.url)
-    kubeflow.failures += [Answer(503, "starting")] * (server.TRIES + 1)
+    kubeflow.failures += [Answer(503, "starting")] * (connection.TRIES + 1)
     with pytest.raises(Refused, match="HTTP 503"):
         api.find_pipeline("flow")
 

@@ -7,6 +7,7 @@ Results go to stdout, all else to stderr, and what is refused ends with exit cod
 # Metaflow's copy of click has no types.
 
 import json
+import os
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 from metaflow.tagging_util import validate_tags
 
-from . import compat, deploy, names
+from . import access, compat, deploy, names
 from .compiler.ir import Target
 from .refusals import Refused
 from .server import Server
@@ -46,15 +47,27 @@ def cli() -> None:
 @cli.group(name="kubeflow-pipelines", cls=RefusingGroup, help="Commands related to Kubeflow Pipelines.")
 @click.option("--name", default=None, help="Name of the pipeline. The flow's name in lower case is used without it.")
 @click.option(
-    "--url", default=None, help="Where Kubeflow Pipelines answers. METAFLOW_KUBEFLOW_PIPELINES_URL is used without it."
+    "--url",
+    default=None,
+    help="Where Kubeflow Pipelines answers, or kubeconfig:CONTEXT to go through the Kubernetes API server. "
+    "METAFLOW_KUBEFLOW_PIPELINES_URL, else KF_PIPELINES_ENDPOINT, is used without it.",
+)
+@click.option(
+    "--kubeflow-namespace",
+    default=None,
+    help="Namespace of runs, for a Kubeflow of several users. "
+    "METAFLOW_KUBEFLOW_PIPELINES_NAMESPACE, else the namespace of this pod, is used without it.",
 )
 @click.pass_obj
-def kubeflow_pipelines(obj: compat.State, name: str | None, url: str | None) -> None:
+def kubeflow_pipelines(obj: compat.State, name: str | None, url: str | None, kubeflow_namespace: str | None) -> None:
     """Set up what all commands share."""
     if _is_installed(RIVAL):
         raise Refused(f"{RIVAL}: is installed beside this extension and has the same commands. Uninstall one of them.")
     obj.pipeline_name = names.pipeline_name(obj.flow.name, name)
-    obj.kubeflow_url = url or metaflow_config.KUBEFLOW_PIPELINES_URL
+    obj.kubeflow_url = url or metaflow_config.KUBEFLOW_PIPELINES_URL or os.environ.get(access.SDK_URL)
+    obj.kubeflow_namespace = (
+        kubeflow_namespace or metaflow_config.KUBEFLOW_PIPELINES_NAMESPACE or access.namespace_of_pod()
+    )
 
 
 @kubeflow_pipelines.command(help="Deploy a new version of this flow to Kubeflow Pipelines.")
@@ -95,7 +108,7 @@ def create(
         max_workers=max_workers,
         steps_config=metaflow_config.KUBEFLOW_PIPELINES_STEPS_CONFIG,
         steps_secret=metaflow_config.KUBEFLOW_PIPELINES_STEPS_SECRET,
-        namespace=metaflow_config.KUBEFLOW_PIPELINES_NAMESPACE,
+        namespace=obj.kubeflow_namespace,
     )
     deploy.check_flow(obj, target)
     if only_json:
@@ -189,7 +202,7 @@ def list_pipelines(obj: compat.State, every: bool) -> None:
 
 
 def _server(obj: compat.State) -> Server:
-    return Server(obj.kubeflow_url, metaflow_config.KUBEFLOW_PIPELINES_NAMESPACE)
+    return Server(obj.kubeflow_url, obj.kubeflow_namespace, access.keys(metaflow_config, os.environ))
 
 
 def _say(obj: compat.State, line: str) -> None:
