@@ -46,7 +46,7 @@ check: $(READY) ## All that needs no cluster, server or browser; under a minute
 	@$(VENV)/bin/ruff check --quiet $(CODE)
 	@$(VENV)/bin/mypy $(CODE)
 	@$(VENV)/bin/lint-imports | tail -n 3
-	@$(RUN) -m installer helm >/dev/null
+	@$(RUN) -m installer programs helm kubectl >/dev/null
 	@$(RUN) -m pytest -q -n 2 -m 'not cluster and not server and not slow and not long' $(ARGS)
 
 .PHONY: demo
@@ -78,6 +78,10 @@ cluster: $(READY) ## Only the cluster
 kubeflow: $(READY) ## Only the cluster with Kubeflow Pipelines
 	@$(RUN) -m cluster up
 	@$(RUN) -m cluster kubeflow
+
+.PHONY: programs
+programs: $(READY) ## Only the programs that tests start: helm, kubectl, etcd and kube-apiserver, where PATH lacks them
+	@$(RUN) -m installer programs
 
 .PHONY: images
 images: $(READY) ## Build the images that changed

@@ -125,7 +125,7 @@ def program() -> Callable[[str], Path]:
         built = sorted(cache.glob(f"bin/{name}-*/{name}"), key=lambda path: path.stat().st_mtime)
         if found := shutil.which(name) or next(reversed(built), None):
             return Path(found)
-        pytest.fail(f"{name}: is neither on PATH nor in {cache}/bin. `make cluster` builds it.")
+        pytest.fail(f"{name}: is neither on PATH nor in {cache}/bin. `make programs` builds it.")
 
     return find
 

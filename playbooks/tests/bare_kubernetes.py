@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -21,19 +19,6 @@ CONTEXT = "bare"
 TOKEN = "a-token-of-the-bare-server"
 Object = dict[str, Any]
 VERSIONS = {"Role": "rbac.authorization.k8s.io/v1", "StorageClass": "storage.k8s.io/v1", "Deployment": "apps/v1"}
-
-
-def binaries() -> tuple[str, str] | None:
-    """etcd and kube-apiserver from PATH or the cache; None where one is missing."""
-    cache = Path(os.environ.get("CACHE") or Path.home() / ".cache" / "tributary")
-    found = []
-    for name in ("etcd", "kube-apiserver"):
-        built = sorted(cache.glob(f"bin/{name}-*/{name}"))
-        program = shutil.which(name) or (str(built[-1]) if built else None)
-        if program is None:
-            return None
-        found.append(program)
-    return found[0], found[1]
 
 
 class BareKubernetes:

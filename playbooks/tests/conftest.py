@@ -28,7 +28,7 @@ ansible.module_utils.__path__.append(str(PLAYBOOKS / "module_utils"))
 for _file in sorted((PLAYBOOKS / "module_utils").glob("*.py")):
     sys.modules[f"playbooks.module_utils.{_file.stem}"] = importlib.import_module(f"ansible.module_utils.{_file.stem}")
 
-from playbooks.tests.bare_kubernetes import BareKubernetes, binaries  # noqa: E402
+from playbooks.tests.bare_kubernetes import BareKubernetes  # noqa: E402
 from playbooks.tests.fake_kubernetes import FakeKubernetes  # noqa: E402
 
 Cluster = FakeKubernetes | BareKubernetes
@@ -38,10 +38,7 @@ Run = Callable[..., dict[str, Any]]
 @pytest.fixture(scope="session")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BareKubernetes]:
     """A real API server with nothing behind it, one for all tests; each test takes a namespace of its own."""
-    found = binaries()
-    if found is None:
-        pytest.skip("etcd and kube-apiserver are neither on PATH nor in the cache that `make cluster` fills")
-    with BareKubernetes(tmp_path_factory.mktemp("bare"), *found) as cluster:
+    with BareKubernetes(tmp_path_factory.mktemp("bare"), program("etcd"), program("kube-apiserver")) as cluster:
         yield cluster
 
 
@@ -97,9 +94,15 @@ def run(tmp_path: Path) -> Run:
 @pytest.fixture(scope="session")
 def helm() -> str:
     """The helm binary."""
-    cache = Path(os.environ.get("CACHE") or Path.home() / ".cache" / "tributary")
-    built = sorted(cache.glob("bin/helm-*/helm"))
-    found = shutil.which("helm") or (str(built[-1]) if built else None)
-    if found is None:
-        pytest.skip("helm is neither on PATH nor in the cache that `make cluster` fills")
-    return found
+    return program("helm")
+
+
+def program(name: str) -> str:
+    """A program on PATH, else the newest that the project built into its cache; the test fails where there is none."""
+    cache = Path(
+        os.environ.get("CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tributary"
+    )
+    built = sorted(cache.glob(f"bin/{name}-*/{name}"), key=lambda path: path.stat().st_mtime)
+    if found := shutil.which(name) or next(map(str, reversed(built)), None):
+        return found
+    pytest.fail(f"{name}: is neither on PATH nor in {cache}/bin. `make programs` builds it.")

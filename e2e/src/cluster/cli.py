@@ -28,7 +28,8 @@ def main(words: Sequence[str] | None = None) -> int:
     command: Callable[[Settings, argparse.Namespace], None] = options.run
     try:
         settings = Settings.from_environ()
-        with _only_one(settings) if options.changes else contextlib.nullcontext():
+        changes = options.changes and not getattr(options, "dry_run", False)
+        with _only_one(settings) if changes else contextlib.nullcontext():
             command(settings, options)
     except (Refused, ImageRefused) as reason:
         print(reason, file=sys.stderr)

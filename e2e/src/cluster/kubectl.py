@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster import command
+from cluster import command, programs
 from cluster.settings import Settings
+from cluster.steps import Say, Step
+from image_builder import golang
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,27 @@ class Kubectl:
         return self.kubeconfig.exists() and self.ask("get", "--raw=/readyz", timeout=timeout) == "ok"
 
 
-def find(paths: Sequence[Path]) -> Path | None:
-    """The first program that exists."""
-    return next((path for path in paths if path.exists()), None)
+def program(settings: Settings) -> Path:
+    """The kubectl on PATH, else the one that `step` builds into the cache. Raises GoBuildError without both."""
+    return _on_path() or golang.path_of(programs.kubectl(), cache=settings.cache)
+
+
+def step(settings: Settings) -> Step:
+    """Builds kubectl where this machine has none."""
+
+    def build(say: Say) -> None:
+        golang.build([programs.kubectl()], cache=settings.cache, say=say)
+
+    return Step("programs", lambda: program(settings).exists(), build)
+
+
+def problems() -> list[str]:
+    """What hinders both."""
+    if _on_path() or shutil.which("go"):
+        return []
+    return ["kubectl: not on PATH, and there is no Go to build it. Install kubectl, or Go 1.25 or newer."]
+
+
+def _on_path() -> Path | None:
+    found = shutil.which("kubectl")
+    return Path(found) if found else None

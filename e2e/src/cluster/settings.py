@@ -6,9 +6,10 @@ import os
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cluster import ownership
 from cluster.errors import Refused
 
 PROVIDERS = ("auto", "kind-podman", "kind-docker", "minikube")
@@ -16,7 +17,9 @@ PROVIDERS = ("auto", "kind-podman", "kind-docker", "minikube")
 # The node's host name is the cluster's with this behind it, and a host name has 63 characters at most.
 _NODE_SUFFIX = "-control-plane"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_HELM_NAME_LIMIT = 53
+# The chart puts the longest of its suffixes behind the release's name, and begins names of Services with it.
+RELEASE_LIMIT = 63 - len("-setup-credentials-12345678")
+_RELEASE = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Settings:
         cluster, context = word("CLUSTER", "tributary"), word("CONTEXT", "")
         names = {
             "NAMESPACE": (word("NAMESPACE", "tributary"), 63),
-            "RELEASE": (word("RELEASE", "tributary"), _HELM_NAME_LIMIT),
+            "RELEASE": (word("RELEASE", "tributary"), RELEASE_LIMIT),
             "KUBEFLOW_NAMESPACE": (word("KUBEFLOW_NAMESPACE", "kubeflow"), 63),
             "CLUSTER": (cluster, 63 - len(_NODE_SUFFIX)),
         }
@@ -85,6 +88,9 @@ class Settings:
             for name, (value, limit) in names.items()
             if not _LABEL.fullmatch(value) or len(value) > limit
         ]
+        release = names["RELEASE"][0]
+        if _LABEL.fullmatch(release) and not _RELEASE.fullmatch(release):
+            problems.append(f"RELEASE: {release!r} begins the names of Services. Let it start with a letter.")
         provider = word("PROVIDER", "auto")
         if provider not in PROVIDERS:
             problems.append(f"PROVIDER: {provider!r} is unknown. Use one of {', '.join(PROVIDERS)}.")
@@ -94,17 +100,30 @@ class Settings:
         if problems:
             raise Refused("\n".join(problems))
         home = Path(given.get("XDG_CACHE_HOME") or Path(given.get("HOME", "~")).expanduser() / ".cache")
-        return cls(
+        found = cls(
             cluster=cluster,
             cache=Path(word("CACHE", str(home / "tributary"))).expanduser().absolute(),
             context=context,
             namespace=names["NAMESPACE"][0],
-            release=names["RELEASE"][0],
+            release=release,
             kubeflow_namespace=names["KUBEFLOW_NAMESPACE"][0],
             provider=provider,
             registry=word("REGISTRY", ""),
             ports=Ports(int(port)),
         )
+        return found._by_its_own_provider()
+
+    def _by_its_own_provider(self) -> Settings:
+        """The provider that made the cluster is asked ever after. Raises Refused where PROVIDER says another."""
+        made_by = None if self.context else ownership.made_by(self.state)
+        if made_by is None or self.provider == made_by:
+            return self
+        if self.provider != "auto":
+            raise Refused(
+                f"PROVIDER: the cluster {self.cluster!r} was made by {made_by}, not by {self.provider}. "
+                "Leave PROVIDER out, set CLUSTER to another name, or run `make down` without PROVIDER first."
+            )
+        return replace(self, provider=made_by)
 
     @property
     def state(self) -> Path:

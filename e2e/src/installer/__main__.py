@@ -1,4 +1,4 @@
-"""`python -m installer install|demo|env|helm|uninstall`: what the Makefile calls."""
+"""`python -m installer install|demo|env|programs|uninstall`: what the Makefile calls."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from cluster import programs
 from cluster.errors import Refused
 from cluster.settings import Settings
 from image_builder import golang
-from installer import demo, playbooks
+from installer import demo, inputs, playbooks, tools
 from installer.stages import StageFailed, command, stage
 from laptop.shell import CommandFailed, Laptop
 
@@ -32,7 +33,8 @@ def main(words: Sequence[str] | None = None) -> int:
     demo_ = commands.add_parser("demo", help="find the demo's run, or run it")
     demo_.add_argument("--again", action="store_true", help="run it even when this code has already run")
     commands.add_parser("env", help="print the exports that configure a shell")
-    commands.add_parser("helm", help="print the path of the helm program; build it when there is none")
+    programs_ = commands.add_parser("programs", help="build what tests start, where PATH and CACHE lack it")
+    programs_.add_argument("names", nargs="*", help=f"{', '.join(tools.known())}; default: all")
     uninstall_ = commands.add_parser("uninstall", help="take the platform out, keep the cluster")
     uninstall_.add_argument("--delete-data", action="store_true", help="take volumes and Secrets too")
     given = parser.parse_args(words)
@@ -45,8 +47,9 @@ def main(words: Sequence[str] | None = None) -> int:
                 print(run_demo(settings, again=given.again))
             case "env":
                 print(_env_file(settings).read_text(), end="")
-            case "helm":
-                print(playbooks.helm_binary(settings))
+            case "programs":
+                for name, path in tools.provide(settings, given.names or list(tools.known())).items():
+                    print(f"{name:<15} {path}")
             case "uninstall":
                 uninstall(settings, delete_data=given.delete_data)
     except Refused as reason:
@@ -63,55 +66,69 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def install(settings: Settings, *, dry_run: bool, own_values: Sequence[Path], with_demo: bool) -> None:
     """The whole way. Each stage finds what already stands and leaves it alone."""
-    if missing := [str(file) for file in own_values if not file.is_file()]:
-        raise Refused(f"VALUES: no such file: {', '.join(missing)}. Give the path of a YAML file.")
-    logs = settings.logs
-    dry = ["--dry-run"] if dry_run else []
-    with stage("Cluster"):
-        command("cluster", [sys.executable, "-m", "cluster", "up", *dry], log=logs / "cluster.log")
-    with stage("Kubeflow Pipelines"):
-        command("kubeflow", [sys.executable, "-m", "cluster", "kubeflow", *dry], log=logs / "kubeflow.log")
-    if dry_run and not settings.kubeconfig.is_file():
-        print("Then: build and load the images, put the platform in by the playbooks, run the demo.")
+    inputs.refuse_problems(settings, profile=playbooks.profile(settings), own_values=own_values)
+    if dry_run:
+        look(settings, own_values)
         return
+    logs = settings.logs
+    with stage("Cluster"):
+        command("cluster", [sys.executable, "-m", "cluster", "up"], log=logs / "cluster.log")
+    with stage("Kubeflow Pipelines"):
+        command("kubeflow", [sys.executable, "-m", "cluster", "kubeflow"], log=logs / "kubeflow.log")
     with stage("Images"):
-        _images(settings, dry)
+        _images(settings)
     with stage("Platform"):
         values = [settings.images, *(file.resolve() for file in own_values)]
-        given = playbooks.variables(settings, helm=playbooks.helm_binary(settings), values=values)
-        playbooks.run(settings, "install", given, *(["--check", "--diff"] if dry_run else []))
-        if settings.context and not dry_run:
+        playbooks.run(settings, "install", playbooks.variables(settings, helm=tools.helm(settings), values=values))
+        if settings.context:
             command("forward", [sys.executable, "-m", "cluster", "forward"], log=logs / "forward.log")
-    if with_demo and not dry_run:
+    if with_demo:
         with stage("Demo"):
             shown = run_demo(settings, again=False)
         print(shown)
 
 
-def _images(settings: Settings, dry: Sequence[str]) -> None:
+def look(settings: Settings, own_values: Sequence[Path]) -> None:
+    """Say what `install` would do. Writes nothing but what the playbooks' check mode needs, and that apart."""
+    with stage("Cluster"):
+        command("cluster", [sys.executable, "-m", "cluster", "up", "--dry-run"], log=None)
+    with stage("Kubeflow Pipelines"):
+        command("kubeflow", [sys.executable, "-m", "cluster", "kubeflow", "--dry-run"], log=None)
+    if not settings.kubeconfig.is_file():
+        print("Then: build and load the images, put the platform in by the playbooks, run the demo.")
+        return
+    with stage("Images"):
+        command("images", _bring_images(settings, "--dry-run"), log=None)
+    with stage("Platform"), tempfile.TemporaryDirectory() as folder:
+        images = Path(folder) / settings.images.name
+        command("values", _write_values(settings, images), log=None)
+        values = [images, *(file.resolve() for file in own_values)]
+        given = playbooks.variables(settings, helm=tools.helm(settings), values=values)
+        playbooks.run(settings, "install", given, "--check", "--diff")
+
+
+def _images(settings: Settings) -> None:
     """Build the images and bring them where the cluster finds them."""
-    builder = [sys.executable, "-m", "image_builder"]
-    registry = ["--registry", settings.registry] if settings.registry else []
-    logs = settings.logs
-    if registry:
-        command("push", [*builder, "push", *registry, *dry], log=logs / "push.log")
-    else:
-        command("load", [*builder, "load", *_node_of(settings), *dry], log=logs / "load.log")
+    command("images", _bring_images(settings), log=settings.logs / "images.log")
     settings.state.mkdir(parents=True, exist_ok=True)
-    target = ["--output", str(settings.images)]
-    command("values", [*builder, "values", *registry, *target], log=logs / "values.log")
+    command("values", _write_values(settings, settings.images), log=settings.logs / "values.log")
+
+
+def _bring_images(settings: Settings, *words: str) -> list[str]:
+    where = ["push", "--registry", settings.registry] if settings.registry else ["load", *_node_of(settings)]
+    return [sys.executable, "-m", "image_builder", *where, *words]
+
+
+def _write_values(settings: Settings, target: Path) -> list[str]:
+    registry = ["--registry", settings.registry] if settings.registry else []
+    return [sys.executable, "-m", "image_builder", "values", *registry, "--output", str(target)]
 
 
 def _node_of(settings: Settings) -> list[str]:
-    """The loader's words for the node of this cluster. Raises Refused for a foreign cluster that needs a registry."""
+    """The loader's words for the node of this cluster, which is kind's or our own minikube."""
     if not settings.context:
         kind = shutil.which("kind") or str(golang.path_of(programs.KIND, cache=settings.cache))
         return ["--cluster", settings.cluster, "--kind", kind]
-    if not settings.context.startswith("kind-"):
-        raise Refused(
-            f"CONTEXT: {settings.context!r} is no kind cluster, so images cannot be loaded into it. "
-            "Set REGISTRY to a registry that it pulls from."
-        )
     return ["--cluster", settings.context.removeprefix("kind-")]
 
 
@@ -133,7 +150,7 @@ def uninstall(settings: Settings, *, delete_data: bool) -> None:
         print(f"There is no cluster {settings.cluster!r}; nothing to take out.")
         return
     with stage("Platform"):
-        given = playbooks.variables(settings, helm=playbooks.helm_binary(settings), values=[])
+        given = playbooks.variables(settings, helm=tools.helm(settings), values=[])
         given["tributary_uninstall_keep_data"] = not delete_data
         playbooks.run(settings, "uninstall", given)
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cluster import programs
 from cluster.settings import Settings
-from image_builder import golang
 from installer.stages import StageFailed, command
 
 ROOT = Path(__file__).parents[3]
@@ -25,7 +22,7 @@ def variables(settings: Settings, *, helm: Path, values: Sequence[Path]) -> dict
         "tributary_context": settings.kube_context,
         "tributary_namespace": settings.namespace,
         "tributary_release": settings.release,
-        "tributary_profile": os.environ.get("PROFILE") or ("production" if settings.context else "kind"),
+        "tributary_profile": profile(settings),
         "tributary_values_files": [str(file) for file in values],
         "tributary_kubeflow_namespace": settings.kubeflow_namespace,
         "tributary_helm": str(helm),
@@ -35,6 +32,11 @@ def variables(settings: Settings, *, helm: Path, values: Sequence[Path]) -> dict
         "tributary_client_object_store_url": address(settings.ports.object_store),
         "tributary_client_kubeflow_pipelines_url": address(settings.ports.kubeflow_pipelines),
     }
+
+
+def profile(settings: Settings) -> str:
+    """The chart's profile: PROFILE, else the one that fits the cluster."""
+    return os.environ.get("PROFILE") or ("production" if settings.context else "kind")
 
 
 def run(settings: Settings, playbook: str, given: dict[str, object], *words: str) -> None:
@@ -69,14 +71,3 @@ def _play(settings: Settings, playbook: str, argv: Sequence[str], log: Path) -> 
         },
         log=log,
     )
-
-
-def helm_binary(settings: Settings) -> Path:
-    """The helm on PATH, else the one built into the cache."""
-    if found := shutil.which("helm"):
-        return Path(found)
-    return golang.build([programs.helm()], cache=settings.cache, say=_to_stderr)["helm"]
-
-
-def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

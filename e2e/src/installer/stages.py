@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import subprocess
@@ -31,16 +32,22 @@ def stage(name: str) -> Iterator[None]:
 
 
 def command(
-    name: str, argv: Sequence[str], *, folder: Path | None = None, also: Mapping[str, str] | None = None, log: Path
+    name: str,
+    argv: Sequence[str],
+    *,
+    folder: Path | None = None,
+    also: Mapping[str, str] | None = None,
+    log: Path | None,
 ) -> None:
-    """Run argv with its output on the screen and in the file log.
+    """Run argv with its output on the screen, and in the file log where one is given.
 
     Raises StageFailed with the command's own exit code when that is 2 (the user's mistake), and with 1 otherwise.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as written:
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") if log is not None else io.StringIO() as written:
         print(f"$ {shlex.join(argv)}", file=written, flush=True)
-        running = subprocess.Popen(
+        with subprocess.Popen(
             argv,
             cwd=folder,
             env=os.environ | dict(also or {}),
@@ -48,13 +55,13 @@ def command(
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-        )
-        assert running.stdout is not None
-        for line in running.stdout:
-            written.write(line)
-            sys.stdout.write(line)
-            sys.stdout.flush()
-        code = running.wait()
+        ) as running:
+            assert running.stdout is not None
+            for line in running.stdout:
+                written.write(line)
+                sys.stdout.write(line)
+                sys.stdout.flush()
+            code = running.wait()
     if code:
-        print(f"{name}: failed. The whole output is in {log}.", file=sys.stderr)
+        print(f"{name}: failed.{f' The whole output is in {log}.' if log else ''}", file=sys.stderr)
         raise StageFailed(name, 2 if code == 2 else 1)

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from cluster.kubectl import Kubectl
+from cluster.providers import provider_of
 from cluster.settings import Settings
 from laptop.shell import Laptop, exports
 
@@ -23,6 +25,12 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(scope="session")
 def settings() -> Settings:
     return Settings.from_environ()
+
+
+@pytest.fixture(scope="session")
+def kubectl(settings: Settings) -> Kubectl:
+    """The harness's own kubectl, for the cluster under test."""
+    return Kubectl.of(settings, provider_of(settings).kubectl())
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +102,7 @@ def _credentials(file: Path) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def evidence(request: pytest.FixtureRequest, settings: Settings) -> Iterator[None]:
+def evidence(request: pytest.FixtureRequest, settings: Settings, kubectl: Kubectl) -> Iterator[None]:
     """When a test fails, keep events and the pods' states in e2e/evidence/<test>/."""
     failed_before = request.session.testsfailed
     yield
@@ -107,11 +115,5 @@ def evidence(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Non
         "events.txt": ["get", "events", "--all-namespaces", "--sort-by=.lastTimestamp"],
         "workflows.yaml": ["get", "workflows", "--namespace", settings.kubeflow_namespace, "--output=yaml"],
     }.items():
-        done = subprocess.run(
-            ["kubectl", "--kubeconfig", str(settings.kubeconfig), *words],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = subprocess.run(kubectl.argv(*words), capture_output=True, text=True, timeout=60, check=False)
         (folder / name).write_text(done.stdout + done.stderr)

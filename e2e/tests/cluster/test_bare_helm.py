@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from cluster.kubectl import Kubectl
 from cluster.settings import Settings
-from installer.playbooks import helm_binary
+from installer import tools
 from laptop.eventually import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.long]
@@ -19,9 +20,9 @@ NAMESPACE = RELEASE = "bare"
 
 
 @pytest.fixture
-def helm(settings: Settings) -> Iterator[list[str]]:
+def helm(settings: Settings, kubectl: Kubectl) -> Iterator[list[str]]:
     words = [
-        str(helm_binary(settings)),
+        str(tools.helm(settings)),
         *(
             "--kubeconfig",
             str(settings.kubeconfig),
@@ -33,8 +34,7 @@ def helm(settings: Settings) -> Iterator[list[str]]:
     ]
     yield words
     subprocess.run([*words, "uninstall", RELEASE, "--wait"], timeout=300, check=False)
-    kubectl = ["kubectl", "--kubeconfig", str(settings.kubeconfig), "--context", settings.kube_context]
-    subprocess.run([*kubectl, "delete", "namespace", NAMESPACE, "--wait"], timeout=300, check=False)
+    kubectl.ask("delete", "namespace", NAMESPACE, "--wait", timeout=300)
 
 
 def test_a_bare_release_becomes_ready(helm: list[str], settings: Settings, kubernetes_api: Any) -> None:

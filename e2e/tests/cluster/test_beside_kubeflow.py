@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from cluster.kubectl import Kubectl
+from cluster.providers import provider_of
 from cluster.settings import Settings
 
 pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(3000)]
@@ -67,9 +69,11 @@ def test_only_the_link_is_new_in_kubeflows_namespace(foreign: Settings) -> None:
 
 def _objects(settings: Settings) -> dict[tuple[str, str], str]:
     """Every object of Kubeflow's namespace by kind and name, with a hash of all that its owner says."""
-    kubectl = ["kubectl", "--kubeconfig", str(settings.kubeconfig), "--namespace", settings.kubeflow_namespace]
-    kinds = _out([*kubectl, "api-resources", "--namespaced", "--verbs=list", "--output=name"]).split()
-    listed = json.loads(_out([*kubectl, "get", ",".join(kinds), "--output=json", "--ignore-not-found"]))["items"]
+    kubectl = Kubectl.of(settings, provider_of(settings).kubectl())
+    here = ("--namespace", settings.kubeflow_namespace)
+    kinds = kubectl.run(*here, "api-resources", "--namespaced", "--verbs=list", "--output=name").split()
+    printed = kubectl.run(*here, "get", ",".join(kinds), "--output=json", "--ignore-not-found")
+    listed = json.loads(printed)["items"]
     return {(each["kind"], each["metadata"]["name"]): _said(each) for each in listed if each["kind"] not in LIVING}
 
 
@@ -77,10 +81,6 @@ def _said(each: dict[str, Any]) -> str:
     metadata = {name: value for name, value in each["metadata"].items() if name not in VOLATILE}
     said = {name: value for name, value in each.items() if name != "status"} | {"metadata": metadata}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
-def _out(argv: list[str]) -> str:
-    return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
 def _bare() -> dict[str, str]:

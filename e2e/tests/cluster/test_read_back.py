@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cluster.kubectl import Kubectl
 from cluster.settings import Settings
 from laptop.eventually import eventually
 from laptop.shell import Laptop
@@ -54,8 +54,9 @@ def test_every_artifact_has_its_blob_in_the_bucket(
     assert all(size > 0 for size in sizes)
 
 
-def test_the_database_has_a_row_for_each(run_id: str, settings: Settings, metaflow: Any) -> None:
+def test_the_database_has_a_row_for_each(run_id: str, kubectl: Kubectl, settings: Settings, metaflow: Any) -> None:
     rows = _sql(
+        kubectl,
         settings,
         "select step_name, count(*) from tasks_v3 join runs_v3 using (flow_id, run_number)"
         f" where flow_id = 'GateFlow' and runs_v3.run_id = '{run_id}' group by 1 order by 1",
@@ -65,6 +66,7 @@ def test_the_database_has_a_row_for_each(run_id: str, settings: Settings, metafl
     }
     artifacts = [artifact for step in metaflow.Run(f"GateFlow/{run_id}") for task in step for artifact in task]
     (count,) = _sql(
+        kubectl,
         settings,
         "select count(distinct (task_id, name)) from artifact_v3 where flow_id = 'GateFlow'"
         f" and run_id = '{run_id}' and left(name, 1) <> '_' and step_name <> '_parameters'",
@@ -94,17 +96,11 @@ def _minio(laptop: Laptop, facts: dict[str, str]) -> Any:
     )
 
 
-def _sql(settings: Settings, query: str) -> list[str]:
+def _sql(kubectl: Kubectl, settings: Settings, query: str) -> list[str]:
     """Ask the database inside its pod; gives the lines of psql's unaligned output."""
-    done = subprocess.run(
-        [
-            *("kubectl", "--kubeconfig", str(settings.kubeconfig), "--namespace", settings.namespace),
-            *("exec", f"statefulset/{settings.release}-database", "--"),
-            *("sh", "-c", 'psql -h /run/postgresql -U "$POSTGRES_USER" -d "$POSTGRES_DB" -Atc "$1"', "sh", query),
-        ],
-        capture_output=True,
-        text=True,
+    printed = kubectl.run(
+        *("--namespace", settings.namespace, "exec", f"statefulset/{settings.release}-database", "--"),
+        *("sh", "-c", 'psql -h /run/postgresql -U "$POSTGRES_USER" -d "$POSTGRES_DB" -Atc "$1"', "sh", query),
         timeout=60,
-        check=True,
     )
-    return done.stdout.split()
+    return printed.split()

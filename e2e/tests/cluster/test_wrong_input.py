@@ -21,12 +21,14 @@ FLOW = Path(__file__).parent / "flows" / "gate_flow.py"
     ("given", "said"),
     [
         ({"CONTEXT": "no-such-context"}, "no-such-context"),
-        ({"RELEASE": "a-release-name-that-is-longer-than-any-kubernetes-name-may-be"}, "a-release-name-that-is-longer"),
+        ({"RELEASE": "a-release-name-that-is-longer-than-36"}, "at most 36 characters"),
         ({"PROVIDER": "vagrant"}, "vagrant"),
         ({"CLUSTER": "Not_A_Name"}, "Not_A_Name"),
         ({"VALUES": "/does/not/exist.yaml"}, "/does/not/exist.yaml"),
+        ({"PROFILE": "laptop"}, "kind, production"),
+        ({"PROVIDER": "minikube"}, "not by minikube"),
     ],
-    ids=["context", "release", "provider", "cluster", "values-file"],
+    ids=["context", "release", "provider", "cluster", "values-file", "profile", "another-provider"],
 )
 def test_install_refuses(given: Mapping[str, str], said: str) -> None:
     done = _make("install", given)

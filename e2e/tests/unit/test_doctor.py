@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import pytest
 
 from cluster import doctor
 from cluster.errors import Refused
+from cluster.ownership import mount_point
 from cluster.providers import provider_of
 from cluster.settings import Ports, Settings
 from laptop.recorder import Recorder
@@ -42,9 +44,13 @@ def test_ports_of_a_running_cluster_are_its_own(
     pid: int, hindered: bool, free: Settings, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor, "NEEDED_WARM", 0)
-    label = '{"io.x-k8s.kind.cluster": "nowhere"}'
-    there = f'[{{"Id": "c0ffee", "State": {{"Pid": {pid}}}, "Config": {{"Labels": {label}}}}}]'
-    recorder.answer("docker", "container", "inspect", text=there)
+    node = {
+        "Id": "c0ffee",
+        "State": {"Pid": pid},
+        "Config": {"Labels": {"io.x-k8s.kind.cluster": "nowhere"}},
+        "Mounts": [{"Destination": mount_point(free.state)}],
+    }
+    recorder.answer("docker", "container", "inspect", text=json.dumps([node]))
     with socket.create_server(("127.0.0.1", free.ports.object_store)):
         assert bool(list(doctor.problems(free, provider_of(free)))) is hindered
 

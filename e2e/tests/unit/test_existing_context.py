@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-import shutil
+import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from cluster import steps
+from cluster import kubectl, steps
 from cluster.cli import main
 from cluster.providers import provider_of
 from cluster.settings import Settings
 
-pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on PATH")
+
+@pytest.fixture(autouse=True, scope="module")
+def kubectl_on_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The harness's own kubectl, where this machine has none: `make check` builds it."""
+    program = kubectl.program(Settings.from_environ())
+    if not program.exists():
+        pytest.fail(f"kubectl: is neither on PATH nor at {program}. `make programs` builds it.")
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("bin")
+        (folder / "kubectl").symlink_to(program)
+        patch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+        yield
 
 
 @pytest.fixture

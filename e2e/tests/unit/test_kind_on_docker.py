@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from cluster import steps
-from cluster.errors import Failed
-from cluster.providers import Health, provider_of
+from cluster import cli, steps
+from cluster.errors import Failed, Refused
+from cluster.ownership import Record, claim, mount_point, recorded
+from cluster.providers import Health, kind, provider_of
+from cluster.providers.kind import Kind
 from cluster.providers.provider import Provider
 from cluster.settings import Settings
 from laptop.recorder import Recorder
@@ -32,9 +34,17 @@ def provider(recorder: Recorder, settings: Settings) -> Provider:
     return provider_of(replace(settings, provider="kind-docker"))
 
 
-def container(cluster: str = "nowhere", pid: int = 4711) -> str:
+@pytest.fixture
+def mark(settings: Settings) -> str:
+    """Where a node of ours shows that it is ours."""
+    return mount_point(settings.state)
+
+
+def container(mark: str, cluster: str = "nowhere", pid: int = 4711) -> str:
     state = {"Pid": pid, "Status": "running"}
-    return json.dumps([{"Id": "c0ffee", "State": state, "Config": {"Labels": {"io.x-k8s.kind.cluster": cluster}}}])
+    config = {"Labels": {"io.x-k8s.kind.cluster": cluster}}
+    mounts = [{"Type": "bind", "Source": "/dev/null", "Destination": mark}]
+    return json.dumps([{"Id": "c0ffee", "State": state, "Config": config, "Mounts": mounts}])
 
 
 def run(provider: Provider) -> list[str]:
@@ -90,32 +100,128 @@ def test_every_call_of_kubectl_names_kubeconfig_and_context(
     assert all(words[:4] == named for words in calls)
 
 
-def test_a_cluster_that_answers_is_left_alone(provider: Provider, recorder: Recorder, settings: Settings) -> None:
-    recorder.answer(*INSPECT, text=container())
+def test_the_node_bears_a_mark_that_says_whose_it_is(provider: Provider, settings: Settings, mark: str) -> None:
+    run(provider)
+    config = yaml.safe_load((settings.state / "kind.yaml").read_text())
+    assert config["nodes"][0]["extraMounts"] == [{"hostPath": "/dev/null", "containerPath": mark, "readOnly": True}]
+    assert recorded(settings.state) == Record("kind-docker", settings.ports.base)
+
+
+def test_it_is_written_down_before_kind_begins(provider: Provider, recorder: Recorder, settings: Settings) -> None:
+    recorder.answer("kind", "create", code=1)
+    with pytest.raises(Failed):
+        run(provider)
+    assert recorded(settings.state) == Record("kind-docker", settings.ports.base)
+
+
+@pytest.mark.parametrize("pid", [4711, 0], ids=["running", "standing still"])
+def test_a_kind_cluster_of_somebody_else_is_left_alone(
+    pid: int, provider: Provider, recorder: Recorder, settings: Settings
+) -> None:
+    recorder.answer(*INSPECT, text=container("/lib/modules", pid=pid))
+    assert provider.health() is Health.FOREIGN
+    sentence = (
+        f"CLUSTER: there is a kind cluster on docker 'nowhere' that was not made from {settings.state}, so it is left "
+        "alone. Set CLUSTER to another name, or remove it yourself: `kind delete cluster --name nowhere`."
+    )
+    assert provider.problems() == [sentence]
+    with pytest.raises(Refused, match="so it is left alone"):
+        provider.down(print)
+    with pytest.raises(Refused, match="so it is left alone"):
+        run(provider)
+    assert {words[0] for words in recorder.calls("docker")} <= {"container", "info"}
+    assert recorder.calls("kind") == []
+
+
+def test_down_of_somebody_elses_cluster_ends_with_2(
+    provider: Provider, recorder: Recorder, settings: Settings, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    recorder.answer(*INSPECT, text=container("/lib/modules"))
+    for name, value in {"CACHE": str(settings.cache), "CLUSTER": "nowhere", "PROVIDER": "kind-docker"}.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(["down"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert settings.state.exists()
+
+
+def test_one_that_an_earlier_version_made_is_ours(provider: Provider, recorder: Recorder, settings: Settings) -> None:
+    (settings.state / "kind.yaml").touch()
+    recorder.answer(*INSPECT, text=container("/lib/modules"))
+    assert provider.health() is Health.READY
+    claim(settings.state, Record("kind-docker", 20000))
+    assert provider.health() is Health.FOREIGN
+
+
+def test_a_cluster_that_answers_is_left_alone(provider: Provider, recorder: Recorder, mark: str) -> None:
+    recorder.answer(*INSPECT, text=container(mark))
     assert provider.health() is Health.READY
     assert any(line.split()[:2] == ["cluster", "done"] for line in run(provider))
     assert recorder.calls("kind") == []
 
 
 def test_a_cluster_of_another_owner_with_the_same_name_is_none_of_ours(provider: Provider, recorder: Recorder) -> None:
-    recorder.answer(*INSPECT, text=container(cluster="other"))
+    recorder.answer(*INSPECT, text=container("/lib/modules", cluster="other"))
     assert provider.health() is Health.ABSENT
     provider.down(print)
     assert not any(words[0] == "rm" for words in recorder.calls("docker"))
 
 
-def test_a_node_that_stands_still_is_started_again(provider: Provider, recorder: Recorder, settings: Settings) -> None:
+def test_a_node_that_stands_still_is_started_again(
+    provider: Provider, recorder: Recorder, settings: Settings, mark: str
+) -> None:
     (settings.state / "made").touch()
-    recorder.answer(*INSPECT, text=container(pid=0))
+    recorder.answer(*INSPECT, text=container(mark, pid=0))
     assert provider.health() is Health.STOPPED
     run(provider)
     assert [words for words in recorder.calls("docker") if words[0] == "restart"] == [["restart", "--time", "10", NODE]]
     assert not any(words[:2] == ["create", "cluster"] for words in recorder.calls("kind"))
 
 
-def test_loss_is_told_before_anything_is_removed(provider: Provider, recorder: Recorder, settings: Settings) -> None:
+def started_node(provider: Provider, monkeypatch: pytest.MonkeyPatch, seconds: float) -> Kind:
+    """A provider whose waits for a node that was started again are short."""
+    assert isinstance(provider, Kind)
+    monkeypatch.setattr(kind, "_NOTHING_NEW_FOR", seconds)
+    return provider
+
+
+def test_a_node_is_waited_for_while_it_goes_on_starting_things(
+    provider: Provider, recorder: Recorder, settings: Settings, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (settings.state / "made").touch()
-    recorder.answer(*INSPECT, text=container(pid=0))
+    recorder.answer(*INSPECT, text=container(mark))
+    kubectl = ("kubectl", "--kubeconfig", str(settings.kubeconfig), "--context", "kind-nowhere")
+    recorder.answer(*kubectl, "get", "--raw=/readyz", code=1)
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        """The second container that starts is the API server."""
+        said.append(line)
+        recorder.answer("docker", "exec", NODE, "ctr", text="etcd\nkube-apiserver\n")
+        if len(said) == 2:
+            recorder.answer(*kubectl, "get", "--raw=/readyz", text="ok")
+
+    recorder.answer("docker", "exec", NODE, "ctr", text="etcd\n")
+    assert started_node(provider, monkeypatch, 60)._answers_in_the_end(say)
+    assert [line.split(";")[0] for line in said] == ["1 containers run in the node", "2 containers run in the node"]
+
+
+@pytest.mark.parametrize(("pid", "quiet"), [(0, 600.0), (4711, 0.0)], ids=["died", "does nothing"])
+def test_a_node_that_does_not_move_is_given_up(
+    pid: int, quiet: float, provider: Provider, recorder: Recorder, settings: Settings, mark: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    recorder.answer(*INSPECT, text=container(mark, pid=pid))
+    recorder.answer("kubectl", code=1)
+    settings.kubeconfig.unlink()
+    assert not started_node(provider, monkeypatch, quiet)._answers_in_the_end(print)
+
+
+def test_loss_is_told_before_anything_is_removed(
+    provider: Provider, recorder: Recorder, settings: Settings, mark: str
+) -> None:
+    (settings.state / "made").touch()
+    recorder.answer(*INSPECT, text=container(mark, pid=0))
     recorder.answer("docker", "restart", code=1)
     seen: list[bool] = []
 
@@ -135,8 +241,8 @@ def test_a_kind_that_fails_names_its_log(provider: Provider, recorder: Recorder,
         run(provider)
 
 
-def test_down_removes_the_container_and_its_volumes(provider: Provider, recorder: Recorder) -> None:
-    recorder.answer(*INSPECT, text=container())
+def test_down_removes_the_container_and_its_volumes(provider: Provider, recorder: Recorder, mark: str) -> None:
+    recorder.answer(*INSPECT, text=container(mark))
     provider.down(print)
     assert recorder.calls("docker")[-1] == ["rm", "--force", "--volumes", NODE]
 

@@ -27,6 +27,9 @@ def provider(recorder: Recorder, settings: Settings, tmp_path: Path, monkeypatch
     recorder.stand_in_for("podman")
     recorder.answer(*INSPECT, code=1)
     recorder.answer("podman", "network", "inspect", code=1)
+    settings.state.mkdir(parents=True)
+    (settings.cache / "containers").mkdir()
+    (settings.state / "kind.yaml").touch()  # as an earlier version left it
     provider = provider_of(replace(settings, provider="kind-podman"))
     assert isinstance(provider, Kind)
     return provider
@@ -48,7 +51,10 @@ def container(*, monitor: int = 0, status: str = "running") -> str:
                 "Id": ID,
                 "State": {"Pid": 2**22 + 1, "ConmonPid": monitor or 2**22 + 2, "Status": status},
                 "Config": {"Labels": {"io.x-k8s.kind.cluster": "nowhere"}},
-                "Mounts": [{"Type": "volume", "Name": "of-the-node"}, {"Type": "bind", "Source": "/lib/modules"}],
+                "Mounts": [
+                    {"Type": "volume", "Name": "of-the-node", "Destination": "/var"},
+                    {"Type": "bind", "Source": "/lib/modules", "Destination": "/lib/modules"},
+                ],
             }
         ]
     )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from cluster.errors import Refused
-from cluster.settings import Settings
+from cluster.ownership import Record, claim
+from cluster.settings import RELEASE_LIMIT, Settings
 
 
 def test_everything_has_a_default() -> None:
@@ -46,12 +50,49 @@ def test_minikube_names_its_context_after_the_profile() -> None:
 
 
 @pytest.mark.parametrize(
+    ("files", "provider"),
+    [
+        ({"owner.json": '{"provider": "minikube", "port": 21000}'}, "minikube"),
+        ({"owner.json": '{"provider": "kind-docker", "port": 21000}', "node-image.json": "{}"}, "kind-docker"),
+        ({"kind.yaml": "", "node-image.json": "{}"}, "kind-podman"),
+        ({"kind.yaml": ""}, "kind-docker"),
+        ({"node-image.json": "{}"}, "auto"),
+    ],
+    ids=["minikube", "docker", "older podman", "older docker", "nothing was made"],
+)
+def test_the_provider_that_made_the_cluster_stays(tmp_path: Path, files: dict[str, str], provider: str) -> None:
+    state = tmp_path / "clusters" / "mine"
+    state.mkdir(parents=True)
+    for name, text in files.items():
+        (state / name).write_text(text)
+    found = Settings.from_environ({"CACHE": str(tmp_path), "CLUSTER": "mine"})
+    assert found.provider == provider
+    assert found.kube_context == ("mine" if provider == "minikube" else "kind-mine")
+
+
+def test_a_provider_that_contradicts_it_is_refused(tmp_path: Path) -> None:
+    given = {"CACHE": str(tmp_path), "CLUSTER": "mine", "PROVIDER": "minikube"}
+    claim(tmp_path / "clusters" / "mine", Record("kind-podman", 21000))
+    with pytest.raises(Refused, match="'mine' was made by kind-podman, not by minikube"):
+        Settings.from_environ(given)
+    assert Settings.from_environ({**given, "CONTEXT": "theirs"}).context == "theirs"
+    assert Settings.from_environ({**given, "PROVIDER": "kind-podman"}).provider == "kind-podman"
+
+
+def test_the_longest_release_name_is_the_charts() -> None:
+    names = (Path(__file__).parents[3] / "charts/tributary/templates/_names.tpl").read_text()
+    (suffix,) = re.findall(r'\$longest := sub 63 \(len "([^"]+)"\)', names)
+    assert 63 - len(suffix) == RELEASE_LIMIT
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("CLUSTER", "Upper"),
         ("CLUSTER", "c" * 50),
         ("NAMESPACE", "under_score"),
-        ("RELEASE", "r" * 54),
+        ("RELEASE", "r" * 37),
+        ("RELEASE", "1st"),
         ("KUBEFLOW_NAMESPACE", "-dash"),
         ("PROVIDER", "vagrant"),
         ("PORT", "80"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster import command
+import yaml
+
+from cluster import command, kubectl
 from cluster.errors import Failed
 from cluster.kubectl import Kubectl
 from cluster.providers.provider import Health
@@ -26,27 +27,29 @@ class ExistingContext:
     from_packages = False
 
     def problems(self) -> list[str]:
-        if shutil.which("kubectl") is None:
-            return ["kubectl: not on PATH. Install it."]
-        names = command.try_run(["kubectl", "config", "get-contexts", "--output=name"], environment=os.environ) or ""
-        if self.settings.context not in names.split():
-            known = ", ".join(names.split()) or "none at all"
+        if found := kubectl.problems():
+            return found
+        names = _contexts()
+        if self.settings.context not in names:
+            known = ", ".join(names) or "none at all"
             return [
                 f"CONTEXT: {self.settings.context!r} is not in your kubeconfig, which knows {known}. Name one of them."
             ]
         return []
 
     def health(self) -> Health:
-        return Health.READY if self._kubectl().answers() else Health.BROKEN
+        there = self.settings.kubeconfig.exists()
+        return Health.READY if there and self._kubectl().answers() else Health.BROKEN
 
     def steps(self) -> Sequence[Step]:
         return [
+            kubectl.step(self.settings),
             Step("kubeconfig", lambda: False, self._copy_context),
             Step("answers", lambda: self.health() is Health.READY, self._does_not_answer),
         ]
 
     def kubectl(self) -> Path:
-        return Path(shutil.which("kubectl") or "kubectl")
+        return kubectl.program(self.settings)
 
     def processes(self) -> list[int]:
         return []
@@ -56,7 +59,16 @@ class ExistingContext:
 
     def _copy_context(self, say: Say) -> None:
         say(f"copying the context {self.settings.context}")
-        argv = ["kubectl", "config", "view", "--minify", "--flatten", "--raw", "--context", self.settings.context]
+        argv = [
+            str(self.kubectl()),
+            "config",
+            "view",
+            "--minify",
+            "--flatten",
+            "--raw",
+            "--context",
+            self.settings.context,
+        ]
         # Not through the log: it holds the user's credentials.
         text = command.try_run(argv, environment=os.environ)
         if text is None:
@@ -72,3 +84,11 @@ class ExistingContext:
 
     def _kubectl(self) -> Kubectl:
         return Kubectl.of(self.settings, self.kubectl())
+
+
+def _contexts() -> list[str]:
+    """The names in the user's kubeconfig, or in the files that KUBECONFIG lists; read without kubectl, which may have
+    to be built first."""
+    listed = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    documents = [yaml.safe_load(file.read_text()) for file in map(Path, listed.split(os.pathsep)) if file.is_file()]
+    return [context["name"] for document in documents if document for context in document.get("contexts") or []]

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from cluster import command, debian, node_image, programs
-from cluster.errors import Failed
+from cluster import command, debian, node_image, ownership, programs
+from cluster.errors import Failed, Refused
 from cluster.kubectl import Kubectl
 from cluster.providers.nodes import Nodes
 from cluster.providers.provider import Health
@@ -24,7 +24,9 @@ from image_builder import golang
 
 # What the node's container shows on 127.0.0.1: the node port of each service, and the name of our port.
 NODE_PORTS = {"metadata_service": 30080, "object_store": 30900, "kubeflow_pipelines": 30888, "ui": 30083}
-_COMES_BACK_WITHIN = 90
+# A node that is started again is waited for as long as it goes on starting things, and in all for this many seconds.
+_COMES_BACK_WITHIN = 1200
+_NOTHING_NEW_FOR = 180
 # Programs on this machine that podman, kind and the builds start, by the Debian package that brings each.
 _MACHINE = {
     "podman": "/usr/bin/podman",
@@ -65,11 +67,15 @@ class Kind:
             )
         if shutil.which("go") is None and not (self._on_path("kind") and self._on_path("kubectl")):
             found.append("go: not on PATH, and it builds what this machine lacks. Install Go 1.25 or newer.")
+        if self._is_foreign():
+            found.append(self._foreign())
         return found
 
     def health(self) -> Health:
         if not self.nodes.exists():
             return Health.ABSENT
+        if self._is_foreign():
+            return Health.FOREIGN
         if not self.nodes.processes():
             return Health.STOPPED
         return Health.READY if self._kubectl().answers() else Health.BROKEN
@@ -91,11 +97,28 @@ class Kind:
         return self.nodes.processes()
 
     def down(self, say: Say) -> None:
-        if self.from_packages and shutil.which("podman", path=self.nodes.environment["PATH"]) is None:
+        if self.from_packages and not Path(_MACHINE["podman"]).exists():
             return
+        if self._is_foreign():
+            raise Refused(self._foreign())
         if self.nodes.exists():
             say(f"removing the kind cluster {self.settings.cluster}")
         self.nodes.remove()
+
+    # Whose it is.
+
+    def _is_foreign(self) -> bool:
+        """Whether a node of this name is there that we did not make."""
+        state = self.settings.state
+        if not self.nodes.exists() or ownership.is_older(state):
+            return False
+        return ownership.mount_point(state) not in self.nodes.mounts()
+
+    def _foreign(self) -> str:
+        name, engine = self.settings.cluster, self.nodes.engine
+        return ownership.foreign(
+            f"kind cluster on {engine}", name, self.settings.state, f"kind delete cluster --name {name}"
+        )
 
     # The machine and the programs.
 
@@ -153,6 +176,8 @@ class Kind:
     # The cluster.
 
     def _make_cluster(self, say: Say) -> None:
+        if self._is_foreign():
+            raise Refused(self._foreign())
         if self.nodes.exists():
             if self._comes_back(say):
                 return
@@ -161,8 +186,8 @@ class Kind:
             if self.from_packages:
                 self._make_node_image(say)
         self._made.unlink(missing_ok=True)
+        ownership.claim(self.settings.state, ownership.Record(self.name, self.settings.ports.base))
         config = self.settings.state / "kind.yaml"
-        config.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(yaml.safe_dump(self._config(), sort_keys=False))
         image = ["--image", self._node_image()["reference"]] if self.from_packages else []
         argv = [
@@ -188,7 +213,7 @@ class Kind:
                 return False
             say("the cluster stands still; starting its node again with the data it has")
             self.nodes.start_again()
-            return self._export_kubeconfig() and self._answers_within(_COMES_BACK_WITHIN)
+            return self._export_kubeconfig() and self._answers_in_the_end(say)
         except command.CommandFailed as reason:
             say(f"the node does not start: {reason}")
             return False
@@ -214,6 +239,23 @@ class Kind:
             time.sleep(1)
         return True
 
+    def _answers_in_the_end(self, say: Say) -> bool:
+        """Wait for a node that was started again. Its data is lost with it, so it is given up only when it dies or
+        when for long nothing began to run in it that was not seen before.
+        """
+        began = moved = time.monotonic()
+        seen: set[str] = set()
+        while not self._kubectl().answers(timeout=5):
+            now, tasks = time.monotonic(), self.nodes.tasks()
+            if tasks - seen:
+                seen |= tasks
+                moved = now
+                say(f"{len(tasks)} containers run in the node; the API server does not answer yet")
+            if now - moved >= _NOTHING_NEW_FOR or now - began >= _COMES_BACK_WITHIN or not self.nodes.processes():
+                return False
+            time.sleep(1)
+        return True
+
     def _export_kubeconfig(self) -> bool:
         """Take the kubeconfig from the living node: the one that lies here may be of an earlier cluster."""
         argv = [str(self._kind()), "export", "kubeconfig", "--name", self.settings.cluster]
@@ -228,13 +270,15 @@ class Kind:
             for name, inside in NODE_PORTS.items()
         ]
         networking: dict[str, Any] = {"apiServerAddress": "127.0.0.1", "apiServerPort": ports.kubernetes}
-        node: dict[str, Any] = {"role": "control-plane", "extraPortMappings": mappings}
+        # Nothing is read there; that it is mounted tells that the node is ours.
+        mark = {"hostPath": "/dev/null", "containerPath": ownership.mount_point(self.settings.state), "readOnly": True}
+        node: dict[str, Any] = {"role": "control-plane", "extraPortMappings": mappings, "extraMounts": [mark]}
         if self.from_packages:
             networking |= {"disableDefaultCNI": True, "kubeProxyMode": "iptables"}
             # The control plane asks for half of two cores by itself; steps need them more.
             patches = {"kind": "InitConfiguration", "patches": {"directory": node_image.PATCHES_IN_NODE}}
             images = {"hostPath": self._node_image()["images"], "containerPath": node_image.IMAGES_IN_NODE}
-            node["extraMounts"] = [images | {"readOnly": True}]
+            node["extraMounts"].append(images | {"readOnly": True})
             node["kubeadmConfigPatches"] = [yaml.safe_dump(patches)]
         return {
             "kind": "Cluster",

@@ -40,6 +40,14 @@ class Nodes(Protocol):
         """Whether a container of this cluster is there, in whatever state."""
         ...
 
+    def mounts(self) -> set[str]:
+        """The paths in the node where something of this machine is mounted."""
+        ...
+
+    def tasks(self) -> set[str]:
+        """What runs in the node under containerd, by id; empty while it does not answer."""
+        ...
+
     def processes(self) -> list[int]:
         """The living processes that hold the node: the engine's monitor, where it has one, and the node's first."""
         ...
@@ -65,6 +73,12 @@ class DockerNodes:
 
     def exists(self) -> bool:
         return _container(self) is not None
+
+    def mounts(self) -> set[str]:
+        return _mounts(self)
+
+    def tasks(self) -> set[str]:
+        return _tasks(self)
 
     def processes(self) -> list[int]:
         container = _container(self)
@@ -134,6 +148,12 @@ class PodmanNodes:
     def exists(self) -> bool:
         return _container(self) is not None
 
+    def mounts(self) -> set[str]:
+        return _mounts(self)
+
+    def tasks(self) -> set[str]:
+        return _tasks(self)
+
     def processes(self) -> list[int]:
         state = self._state()
         return state.living if state else []
@@ -143,6 +163,8 @@ class PodmanNodes:
         self._podman("start", _node_name(self._settings))
 
     def remove(self) -> None:
+        if not (self._settings.cache / "containers").exists():
+            return
         container = _container(self)
         if container is not None:
             self._settle()
@@ -181,13 +203,38 @@ class PodmanNodes:
 
 
 def _container(nodes: DockerNodes | PodmanNodes) -> dict[str, Any] | None:
-    """The node's container, only if it carries the cluster's own label."""
+    """The node's container, only if it carries the cluster's own label.
+
+    Our podman is not asked before it has anything: it would lay out its storage, and a mere look changes nothing.
+    """
+    if nodes.engine == "podman" and not (nodes.settings.cache / "containers").exists():
+        return None
     argv = [nodes.engine, "container", "inspect", _node_name(nodes.settings)]
     printed = command.try_run(argv, environment=nodes.environment)
     if printed is None:
         return None
     container: dict[str, Any] = json.loads(printed)[0]
     return container if container["Config"]["Labels"].get(_LABEL) == nodes.settings.cluster else None
+
+
+def _mounts(nodes: DockerNodes | PodmanNodes) -> set[str]:
+    container = _container(nodes)
+    return {mount["Destination"] for mount in container["Mounts"]} if container else set()
+
+
+def _tasks(nodes: DockerNodes | PodmanNodes) -> set[str]:
+    argv = [
+        nodes.engine,
+        "exec",
+        _node_name(nodes.settings),
+        "ctr",
+        "--namespace",
+        "k8s.io",
+        "tasks",
+        "list",
+        "--quiet",
+    ]
+    return set((command.try_run(argv, environment=nodes.environment, timeout=20) or "").split())
 
 
 def _node_name(settings: Settings) -> str:

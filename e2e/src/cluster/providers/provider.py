@@ -17,6 +17,7 @@ class Health(enum.Enum):
     READY = "it answers"
     STOPPED = "it is there, but stands still"
     BROKEN = "it is there, but does not answer"
+    FOREIGN = "there is one of this name that is not ours"
 
 
 class Provider(Protocol):
@@ -53,5 +54,5 @@ class Provider(Protocol):
         ...
 
     def down(self, say: Say) -> None:
-        """Take away all that `steps` made, whatever state it is in."""
+        """Take away all that `steps` made, whatever state it is in. Raises Refused for one that is not ours."""
         ...

@@ -1,0 +1,38 @@
+"""Programs that the installer and the tests start: those on PATH, else those in the cache, else built into it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cluster import programs
+from cluster.errors import Refused
+from cluster.settings import Settings
+from image_builder import golang
+from image_builder.golang import GoProgram
+
+
+def known() -> Mapping[str, GoProgram]:
+    """By name."""
+    server = next(program for program in programs.kubernetes() if program.name == "kube-apiserver")
+    return {program.name: program for program in (programs.helm(), programs.kubectl(), programs.ETCD, server)}
+
+
+def provide(settings: Settings, names: Sequence[str]) -> dict[str, Path]:
+    """Where each of these programs lies now. Raises Refused for a name that is not known, and GoBuildError."""
+    if strangers := [name for name in names if name not in known()]:
+        raise Refused(f"programs: {', '.join(strangers)} is not known. Choose from {', '.join(known())}.")
+    found = {name: Path(path) for name in names if (path := shutil.which(name))}
+    wanted = [known()[name] for name in names if name not in found]
+    return found | (golang.build(wanted, cache=settings.cache, say=_to_stderr) if wanted else {})
+
+
+def helm(settings: Settings) -> Path:
+    """Helm alone. Raises GoBuildError."""
+    return provide(settings, ["helm"])["helm"]
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
