@@ -101,7 +101,7 @@ def test_a_run_is_asked_after_ended_and_its_pipeline_deleted(flow: Path, kubeflo
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    kubeflow.runs["run-1"] = {"run_id": "run-1", "state": "RUNNING"}
+    ask("trigger")
     assert ask("status", "kfp-run-1") == "Running\n"
     assert json.loads(ask("status", "kfp-run-1", "--json"))["state"] == "RUNNING"
     assert ask("list") == "typedflow\n"

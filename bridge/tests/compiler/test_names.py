@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines import names
@@ -45,3 +47,29 @@ def test_inputs_keep_apart_from_each_other_and_from_ours() -> None:
 @pytest.mark.parametrize("given", ["kfp-1b2c", "1b2c", "DigitsFlow/kfp-1b2c"])
 def test_a_run_is_known_by_any_of_its_names(given: str) -> None:
     assert names.kubeflow_run_id(given) == "1b2c"
+
+
+def test_a_project_names_the_pipeline() -> None:
+    assert names.project_pipeline_name("demo", "prod", "TrainFlow") == "demo.prod.trainflow"
+    assert names.project_pipeline_name("my_demo", "test.new_model", "Train") == "my-demo.test.new-model.train"
+
+
+PROJECTS = [
+    ("demo", "user.alice", "A" * 60),
+    ("demo", "user.alice", "A" * 61),
+    ("d" * 128, "prod." + "b" * 128, "TrainFlow"),
+    ("d" * 128, "prod." + "b" * 127, "TrainFlow"),
+    ("2024", "prod", "TrainFlow"),
+    ("_", "user.alice@example.org", "_Hidden"),
+    ("_", "user.alice+example.org", "_Hidden"),
+    ("demo_", "prod", "TrainFlow"),
+    ("_", "_", "_"),
+]
+
+
+def test_what_kubernetes_could_not_have_is_told_apart_by_a_hash() -> None:
+    made = [names.project_pipeline_name(*each) for each in PROJECTS]
+    assert len(set(made)) == len(PROJECTS)
+    for name in made:
+        assert len(name) <= names.LONGEST_PIPELINE_NAME
+        assert re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", name), name

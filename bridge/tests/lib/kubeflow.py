@@ -99,6 +99,7 @@ class Kubeflow:
             "pipeline_version_id": f"version-{query['pipelineid']}-{len(versions) + 1}",
             "name": query["name"],
             "display_name": query["display_name"],
+            "description": query.get("description", ""),
             "text": text,
         }
         versions.append(uploaded)

@@ -8,11 +8,17 @@ from bridge.tests.lib.graphs import TARGET
 from bridge.tests.lib.kubeflow import Kubeflow, error, serving
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines import deploy
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.emit import Documents
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import DeploymentNotes, FlowIdentity
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.refusals import Refused
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.server import Server
 
 FIRST = Documents({"pipelineInfo": {"name": "testflow"}}, {"platforms": {}})
 SECOND = Documents({"pipelineInfo": {"name": "testflow", "description": "other"}}, {"platforms": {}})
+FLOW, OTHER = FlowIdentity("TestFlow"), FlowIdentity("OtherFlow")
+
+
+def nothing_stored(key: str) -> bytes:
+    raise AssertionError(f"nobody asks the datastore for {key}")
 
 
 @pytest.fixture
@@ -22,13 +28,13 @@ def kubeflow() -> Iterator[Kubeflow]:
 
 
 def create(
-    kubeflow: Kubeflow, documents: Documents, version: str | None = None, flow: str = "TestFlow"
+    kubeflow: Kubeflow, documents: Documents, version: str | None = None, flow: FlowIdentity = FLOW
 ) -> deploy.Deployed:
-    return deploy.create(Server(kubeflow.url), flow, TARGET, documents, version)
+    return deploy.create(Server(kubeflow.url), DeploymentNotes(flow, "alice"), TARGET, documents, version)
 
 
 def trigger(kubeflow: Kubeflow, version: str | None = None) -> str:
-    return deploy.trigger(Server(kubeflow.url), "TestFlow", "testflow", {}, version_name=version, experiment=None)
+    return deploy.trigger(Server(kubeflow.url), FLOW, "testflow", {}, version_name=version, experiment=None)
 
 
 def test_the_same_flow_is_deployed_once(kubeflow: Kubeflow) -> None:
@@ -67,11 +73,11 @@ def test_a_named_version_can_be_run_by_its_name(kubeflow: Kubeflow) -> None:
 
 
 def test_a_pipeline_of_another_flow_is_left_alone(kubeflow: Kubeflow) -> None:
-    create(kubeflow, FIRST, flow="OtherFlow")
+    create(kubeflow, FIRST, flow=OTHER)
     with pytest.raises(Refused, match="is made from flow 'OtherFlow'"):
         create(kubeflow, FIRST)
     with pytest.raises(Refused, match="is made from flow 'OtherFlow'"):
-        deploy.delete(Server(kubeflow.url), "TestFlow", "testflow")
+        deploy.delete(Server(kubeflow.url), FLOW, "testflow")
     assert len(kubeflow.versions["pipeline-1"]) == 1
 
 
@@ -94,7 +100,7 @@ def test_what_is_not_deployed_cannot_be_run_or_deleted(kubeflow: Kubeflow) -> No
     with pytest.raises(Refused, match="Deploy it first"):
         trigger(kubeflow)
     with pytest.raises(Refused, match="Deploy it first"):
-        deploy.delete(Server(kubeflow.url), "TestFlow", "testflow")
+        deploy.delete(Server(kubeflow.url), FLOW, "testflow")
 
 
 def test_parameters_over_kubeflows_limit_are_refused_before_the_run(kubeflow: Kubeflow) -> None:
@@ -102,7 +108,7 @@ def test_parameters_over_kubeflows_limit_are_refused_before_the_run(kubeflow: Ku
     with pytest.raises(Refused, match="allows 10000 for a run"):
         deploy.trigger(
             Server(kubeflow.url),
-            "TestFlow",
+            FLOW,
             "testflow",
             {"text": "x" * 10_000},
             version_name=None,
@@ -115,32 +121,32 @@ def test_a_run_is_terminated_while_it_runs_and_not_after(kubeflow: Kubeflow) -> 
     create(kubeflow, FIRST)
     run_id = trigger(kubeflow)
     assert run_id == "kfp-run-1"
-    assert deploy.terminate(Server(kubeflow.url), "TestFlow", "testflow", run_id) == run_id
+    assert deploy.terminate(Server(kubeflow.url), FLOW, "testflow", run_id, nothing_stored) == run_id
     assert kubeflow.runs["run-1"]["state"] == "CANCELING"
     kubeflow.runs["run-1"]["state"] = "SUCCEEDED"
     with pytest.raises(Refused, match="has ended already"):
-        deploy.terminate(Server(kubeflow.url), "TestFlow", "testflow", run_id)
+        deploy.terminate(Server(kubeflow.url), FLOW, "testflow", run_id, nothing_stored)
 
 
 def test_a_run_of_another_flow_is_left_alone(kubeflow: Kubeflow) -> None:
     create(kubeflow, FIRST)
     server = Server(kubeflow.url)
-    other = deploy.create(server, "OtherFlow", TARGET.__class__("other", 1), FIRST, None)
+    other = deploy.create(server, DeploymentNotes(OTHER, "alice"), TARGET.__class__("other", 1), FIRST, None)
     run = server.start_run(other.pipeline, other.version, "name", {}, "Default")
     with pytest.raises(Refused, match="is no run of pipeline 'testflow'"):
-        deploy.terminate(server, "TestFlow", "testflow", run)
+        deploy.terminate(server, FLOW, "testflow", run, nothing_stored)
 
 
 def test_a_run_that_is_not_there_is_said_in_one_sentence(kubeflow: Kubeflow) -> None:
     with pytest.raises(Refused, match="knows no such run"):
-        deploy.status(Server(kubeflow.url), "TestFlow", "testflow", "kfp-nowhere", {"start": False})
+        deploy.status(Server(kubeflow.url), FLOW, "testflow", "kfp-nowhere", {"start": False}, nothing_stored)
 
 
 def test_deployments_are_listed_over_all_pages(kubeflow: Kubeflow) -> None:
     server = Server(kubeflow.url)
     for name in ("a", "b", "c"):
-        deploy.create(server, "TestFlow", TARGET.__class__(name, 1), FIRST, None)
-    deploy.create(server, "OtherFlow", TARGET.__class__("d", 1), FIRST, None)
+        deploy.create(server, DeploymentNotes(FLOW, "alice"), TARGET.__class__(name, 1), FIRST, None)
+    deploy.create(server, DeploymentNotes(OTHER, "alice"), TARGET.__class__("d", 1), FIRST, None)
     server.create_pipeline("e", "not ours")
     assert deploy.deployments(server, "TestFlow") == [("a", "TestFlow"), ("b", "TestFlow"), ("c", "TestFlow")]
     assert [name for name, _ in deploy.deployments(server, None)] == ["a", "b", "c", "d"]

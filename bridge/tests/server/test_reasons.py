@@ -15,7 +15,8 @@ DRIVER = "system-container-driver"
 
 
 def run(state: str) -> Run:
-    return Run("1", "name", state, None, "pipeline-1", (Task("start", "SUCCEEDED"), Task("root-driver", "SUCCEEDED")))
+    tasks = (Task("start", "SUCCEEDED"), Task("root-driver", "SUCCEEDED"))
+    return Run("1", "name", state, None, "pipeline-1", "version-1", tasks)
 
 
 def node(path: str, phase: str, message: str = "", kind: str = "Pod", template: str = EXECUTOR) -> dict[str, Any]:

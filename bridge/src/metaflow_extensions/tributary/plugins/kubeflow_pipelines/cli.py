@@ -17,8 +17,9 @@ from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 from metaflow.tagging_util import validate_tags
 
-from . import access, compat, deploy, names
+from . import access, compat, deploy, guard, names, tokens
 from .compiler.ir import Target
+from .provenance import FlowIdentity
 from .refusals import Refused
 from .server import Server
 
@@ -63,14 +64,21 @@ def kubeflow_pipelines(obj: compat.State, name: str | None, url: str | None, kub
     """Set up what all commands share."""
     if _is_installed(RIVAL):
         raise Refused(f"{RIVAL}: is installed beside this extension and has the same commands. Uninstall one of them.")
-    obj.pipeline_name = names.pipeline_name(obj.flow.name, name)
+    obj.flow_identity = deploy.identity(obj)
+    obj.pipeline_name = _pipeline_name(obj.flow_identity, name)
     obj.kubeflow_url = url or metaflow_config.KUBEFLOW_PIPELINES_URL or os.environ.get(access.SDK_URL)
     obj.kubeflow_namespace = (
         kubeflow_namespace or metaflow_config.KUBEFLOW_PIPELINES_NAMESPACE or access.namespace_of_pod()
     )
 
 
+_authorize = click.option("--authorize", default=None, help="The deployment's production token, if another made it.")
+
+
 @kubeflow_pipelines.command(help="Deploy a new version of this flow to Kubeflow Pipelines.")
+@_authorize
+@click.option("--generate-new-token", is_flag=True, help="Make a new production token, and so a new namespace.")
+@click.option("--new-token", default=None, help="Use this production token, and so this namespace, from now on.")
 @click.option("--tag", "tags", multiple=True, help="Tag every run of this deployment. May be given several times.")
 @click.option("--namespace", default=None, help="Metaflow namespace that steps read from, in place of the deployer's.")
 @click.option(
@@ -92,6 +100,9 @@ def kubeflow_pipelines(obj: compat.State, name: str | None, url: str | None, kub
 @click.pass_obj
 def create(
     obj: compat.State,
+    authorize: str | None,
+    generate_new_token: bool,
+    new_token: str | None,
     tags: tuple[str, ...],
     namespace: str | None,
     max_workers: int,
@@ -111,19 +122,24 @@ def create(
         namespace=obj.kubeflow_namespace,
     )
     deploy.check_flow(obj, target)
+    options = tokens.TokenOptions(authorize, new_token, generate_new_token)
+    owner = deploy.owner(obj.flow_identity, target.pipeline)
     if only_json:
-        documents = deploy.compile_flow(obj, target, tags=tags, namespace=namespace, keep=False)
+        token = tokens.without_server(owner, options)
+        documents = deploy.compile_flow(obj, target, token=token, tags=tags, namespace=namespace, keep=False)
         _write(documents.text(indent=2), output)
         return
     server = _server(obj)
     obj.echo(f"Deploying *{obj.flow.name}* to Kubeflow Pipelines...", bold=True)
-    documents = deploy.compile_flow(obj, target, tags=tags, namespace=namespace, keep=True)
-    made = deploy.create(server, obj.flow.name, target, documents, version_name)
+    token = deploy.token_for(server, target, obj.flow_identity, options)
+    documents = deploy.compile_flow(obj, target, token=token, tags=tags, namespace=namespace, keep=True)
+    made = deploy.create(server, deploy.notes(obj, token), target, documents, version_name)
     change = "is deployed already, nothing has changed" if made.unchanged else "deployed"
     obj.echo(
         f"Pipeline *{made.pipeline.name}* for flow *{obj.flow.name}* {change}; its version is {made.version.name}.",
         bold=True,
     )
+    _tell_token(obj, owner, token)
     obj.echo(f"Start a run with: {_command(obj)} trigger")
 
 
@@ -140,7 +156,7 @@ def trigger(ctx: Any, run_id_file: str | None, experiment: str | None, version_n
     obj = ctx.obj
     parameters = deploy.encoded_parameters(obj, compat.given_parameters(obj, ctx, values))
     run_id = deploy.trigger(
-        _server(obj), obj.flow.name, obj.pipeline_name, parameters, version_name=version_name, experiment=experiment
+        _server(obj), obj.flow_identity, obj.pipeline_name, parameters, version_name=version_name, experiment=experiment
     )
     obj.echo(f"Pipeline *{obj.pipeline_name}* started (run-id *{run_id}*).", bold=True)
     if run_id_file:
@@ -160,7 +176,7 @@ def trigger(ctx: Any, run_id_file: str | None, experiment: str | None, version_n
 def status(obj: compat.State, run_id: str, as_json: bool) -> None:
     """Print the run's state and what is wrong with its steps."""
     steps = {node.name: node.type == "foreach" for node in obj.graph}
-    stands = deploy.status(_server(obj), obj.flow.name, obj.pipeline_name, run_id, steps)
+    stands = deploy.status(_server(obj), obj.flow_identity, obj.pipeline_name, run_id, steps, _recall(obj))
     if as_json:
         _say(obj, json.dumps(stands.document()))
         return
@@ -174,18 +190,22 @@ def status(obj: compat.State, run_id: str, as_json: bool) -> None:
 
 @kubeflow_pipelines.command(help="Terminate a run.")
 @click.argument("run-id")
+@_authorize
 @click.pass_obj
-def terminate(obj: compat.State, run_id: str) -> None:
+def terminate(obj: compat.State, run_id: str, authorize: str | None) -> None:
     """Stop the run's pods."""
-    stopped = deploy.terminate(_server(obj), obj.flow.name, obj.pipeline_name, run_id)
+    stopped = deploy.terminate(
+        _server(obj), obj.flow_identity, obj.pipeline_name, run_id, _recall(obj), authorize=authorize
+    )
     obj.echo(f"Run *{stopped}* is being terminated.", bold=True)
 
 
 @kubeflow_pipelines.command(help="Delete the flow's pipeline from Kubeflow Pipelines, with all its versions.")
+@_authorize
 @click.pass_obj
-def delete(obj: compat.State) -> None:
+def delete(obj: compat.State, authorize: str | None) -> None:
     """Delete the pipeline; runs that it started go on and stay."""
-    deploy.delete(_server(obj), obj.flow.name, obj.pipeline_name)
+    deploy.delete(_server(obj), obj.flow_identity, obj.pipeline_name, authorize=authorize)
     obj.echo(
         f"Pipeline *{obj.pipeline_name}* is deleted. Runs that are under way go on; terminate them if need be.",
         bold=True,
@@ -205,6 +225,28 @@ def _server(obj: compat.State) -> Server:
     return Server(obj.kubeflow_url, obj.kubeflow_namespace, access.keys(metaflow_config, os.environ))
 
 
+def _recall(obj: compat.State) -> guard.Recall:
+    return lambda key: compat.recall(obj, key)
+
+
+def _pipeline_name(identity: FlowIdentity, given: str | None) -> str:
+    if identity.project is None or identity.branch is None:
+        return names.pipeline_name(identity.flow, given)
+    if given is not None:
+        raise Refused("--name: is not for a flow with @project, whose project and branch name it. Use --branch.")
+    return names.project_pipeline_name(identity.project, identity.branch, identity.flow)
+
+
+def _tell_token(obj: compat.State, owner: tokens.Owner, token: str) -> None:
+    """Say the production token as Metaflow's other integrations do, and keep it on this machine as they do."""
+    obj.echo(f'The namespace of its runs is production:{token}. In a notebook: namespace("production:{token}")')
+    obj.echo(f"Others deploy new versions with: {_command(obj)} create --authorize {token}")
+    try:
+        compat.keep_token(owner.prefix, token)
+    except OSError as error:
+        obj.echo(f"The token could not be kept on this machine ({error.strerror}). Give it with --authorize next time.")
+
+
 def _say(obj: compat.State, line: str) -> None:
     obj.echo_always(line, err=False, no_bold=True)
 
@@ -222,8 +264,12 @@ def _write(text: str, output: str | None) -> None:
 
 
 def _command(obj: compat.State) -> str:
-    name = f"--name {obj.pipeline_name} " if obj.pipeline_name != names.pipeline_name(obj.flow.name, None) else ""
-    return f"python {compat.flow_file()} kubeflow-pipelines {name}".rstrip()
+    project = " ".join(compat.top_level_options(obj))
+    name = (
+        "" if obj.flow_identity.project or obj.pipeline_name == names.pipeline_name(obj.flow.name, None) else "--name"
+    )
+    words = ["python", compat.flow_file(), project, "kubeflow-pipelines", name and f"{name} {obj.pipeline_name}"]
+    return " ".join(filter(None, words))
 
 
 def _is_installed(distribution: str) -> bool:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from hashlib import sha1
 from typing import Any
 
-from metaflow import decorators, metaflow_config
+from metaflow import current, decorators, metaflow_config
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException, MetaflowInternalError
+from metaflow.includefile import FilePathClass
 from metaflow.metaflow_config_funcs import config_values
 from metaflow.package import MetaflowPackage
 from metaflow.parameters import add_custom_parameters, deploy_time_eval
+from metaflow.plugins.aws.step_functions import production_token
 from metaflow.plugins.environment_decorator import EnvironmentDecorator
 from metaflow.plugins.kubernetes.kubernetes_decorator import KubernetesDecorator
 from metaflow.plugins.timeout_decorator import TimeoutDecorator
@@ -89,6 +91,12 @@ def store(state: State, blob: bytes) -> tuple[str, str]:
     return url, key
 
 
+def recall(state: State, key: str) -> bytes:
+    """What lies in the flow's datastore under its content's key. MetaflowException when that fails."""
+    ((_, blob),) = state.flow_datastore.load_data([key])
+    return bytes(blob)
+
+
 def locate(state: State, blob: bytes) -> tuple[str, str]:
     """URL and key that store() would give, without storing anything."""
     addressed = state.flow_datastore.ca_store
@@ -111,6 +119,17 @@ def parameter_kind(parameter: Any) -> str:
     """Metaflow's name of the parameter's type: str, int, float, bool, JSON or FilePath."""
     kind = parameter.kwargs["type"]
     return str(getattr(kind, "name", None) or kind.__name__)
+
+
+def parameter_facts(parameter: Any) -> dict[str, Any]:
+    """What a program must know to give the parameter a value: name, kind, required; of a file, is_text and encoding."""
+    kind = parameter.kwargs["type"]
+    facts = {
+        "name": parameter.name,
+        "kind": parameter_kind(parameter),
+        "required": bool(parameter.kwargs.get("required")) and parameter.kwargs.get("default") is None,
+    }
+    return facts | ({"is_text": kind._is_text, "encoding": kind._encoding} if isinstance(kind, FilePathClass) else {})
 
 
 def parameter_default(parameter: Any) -> Any:
@@ -198,6 +217,29 @@ def flow_file() -> str:
 def username() -> str:
     """Whom Metaflow takes the deployer for."""
     return str(get_username())
+
+
+def project(state: State) -> tuple[str, str] | None:
+    """Project and branch that @project gives this flow, or None without it."""
+    name = current.get("project_name")
+    return None if name is None else (str(name), str(current.get("branch_name")))
+
+
+def kept_token(prefix: str) -> str | None:
+    """The production token that this machine keeps under the prefix, or None."""
+    token = production_token.load_token(prefix)
+    return None if token is None else str(token)
+
+
+def keep_token(prefix: str, token: str) -> None:
+    """Keep a production token on this machine, where Metaflow's other integrations keep theirs. OSError if it fails."""
+    production_token.store_token(prefix, token)
+
+
+def next_token(prefix: str, previous: str | None) -> str | None:
+    """The production token after `previous`, the first one after None. None when `previous` is not of this prefix."""
+    token = production_token.new_token(prefix, previous)
+    return None if token is None else str(token)
 
 
 def shared_environment() -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from . import compat, names, reasons
+from . import compat, guard, names, provenance, reasons, tokens
 from .compiler import checks
 from .compiler.emit import Documents, Payload, emit
 from .compiler.ir import Target
@@ -15,12 +15,12 @@ from .compiler.read import encode, read
 from .compiler.structure import structure
 from .compiler.wiring import wire
 from .describe import Keep, StoredCode, deployment, ownership
+from .guard import Recall
 from .pod import boot
+from .provenance import DeploymentNotes, FlowIdentity, TakenParameter
 from .refusals import Refused
-from .server import Conflict, NotFound, Pipeline, Server, Version
-
-# A pipeline's description begins so; by this the flow's name is read back.
-DESCRIPTION = "Metaflow flow "
+from .server import Conflict, Pipeline, Server, Version
+from .tokens import Owner, TokenOptions
 
 # Kubeflow Pipelines' limit for all parameters of a run together.
 PARAMETER_BYTES = 10_000
@@ -68,8 +68,35 @@ def check_flow(state: compat.State, target: Target) -> None:
     _refuse(checks.problems(read(state), target))
 
 
+def identity(state: compat.State) -> FlowIdentity:
+    """What tells this flow's deployments from those of others."""
+    project = compat.project(state)
+    return FlowIdentity(state.flow.name) if project is None else FlowIdentity(state.flow.name, *project)
+
+
+def owner(of: FlowIdentity, pipeline: str) -> Owner:
+    """Who works on the flow's deployments from here."""
+    return Owner(compat.username(), names.token_prefix(pipeline, of.project, of.branch), of.project is not None)
+
+
+def notes(state: compat.State, token: str) -> DeploymentNotes:
+    """What the version that is about to be made will say of itself."""
+    parameters = tuple(TakenParameter(**compat.parameter_facts(each)) for each in compat.parameters(state))
+    return DeploymentNotes(identity(state), compat.username(), token, parameters)
+
+
+def token_for(server: Server, target: Target, of: FlowIdentity, options: TokenOptions) -> str:
+    """The production token of the version that is about to be made. Refused when this user may not make one."""
+    pipeline = server.find_pipeline(target.pipeline)
+    deployed = None
+    if pipeline is not None:
+        guard.check_pipeline(pipeline, of)
+        deployed = guard.newest_notes(server, pipeline)
+    return tokens.for_new_version(target.pipeline, deployed, owner(of, target.pipeline), options)
+
+
 def compile_flow(
-    state: compat.State, target: Target, *, tags: Sequence[str], namespace: str | None, keep: bool
+    state: compat.State, target: Target, *, token: str, tags: Sequence[str], namespace: str | None, keep: bool
 ) -> Documents:
     """Make the documents of a flow that check_flow() let pass. With `keep`, code and record are stored too.
 
@@ -81,23 +108,25 @@ def compile_flow(
     put: Keep = _keep(state) if keep else _only_locate(state)
     packed = compat.package(state)
     url, sha = put(packed.blob)
-    record = deployment(flow, target, StoredCode(url, sha, packed.metadata), ownership(tags, namespace))
+    record = deployment(flow, target, StoredCode(url, sha, packed.metadata), ownership(token, tags, namespace))
     record_url, _ = put(boot.blob(record))
     return emit(flow, wire(flow, structure(flow)), target, Payload(tuple(boot.command()), record_url))
 
 
-def create(server: Server, flow_name: str, target: Target, documents: Documents, version_name: str | None) -> Deployed:
+def create(
+    server: Server, noted: DeploymentNotes, target: Target, documents: Documents, version_name: str | None
+) -> Deployed:
     """Upload the documents as the newest version of the flow's pipeline, which is made when there is none."""
     text = documents.text()
     pipeline = server.find_pipeline(target.pipeline)
     if pipeline is None:
-        pipeline = server.create_pipeline(target.pipeline, f"{DESCRIPTION}{flow_name}")
-    _check_owner(pipeline, flow_name)
+        pipeline = server.create_pipeline(target.pipeline, provenance.describe_pipeline(noted.identity))
+    guard.check_pipeline(pipeline, noted.identity)
     content = hashlib.sha256(text.encode()).hexdigest()[:12]
     newest = next(server.versions(pipeline), None)
     if version_name is None and newest is not None and newest.name.split("-")[0] == content:
         return Deployed(pipeline, newest, unchanged=True)
-    description = f"{DESCRIPTION}{flow_name}, deployed by {compat.username()}"
+    description = provenance.describe_version(noted)
     if version_name is not None:
         return Deployed(pipeline, _upload(server, pipeline, version_name, text, description), unchanged=False)
     try:
@@ -111,7 +140,7 @@ def create(server: Server, flow_name: str, target: Target, documents: Documents,
 
 def trigger(
     server: Server,
-    flow_name: str,
+    of: FlowIdentity,
     name: str,
     parameters: Mapping[str, str],
     *,
@@ -125,8 +154,8 @@ def trigger(
             f"parameters: they take {size} bytes, and Kubeflow Pipelines allows {PARAMETER_BYTES} for a run. "
             "Put the large ones into a file in S3 and pass its name."
         )
-    pipeline = _deployed(server, flow_name, name)
-    version = _version(server, pipeline, version_name)
+    pipeline = guard.flow_pipeline(server, of, name)
+    version = guard.version(server, pipeline, version_name)
     started = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
     run = server.start_run(pipeline, version, f"{name} {started}", parameters, experiment or DEFAULT_EXPERIMENT)
     return names.run_id(run)
@@ -138,9 +167,11 @@ def encoded_parameters(state: compat.State, values: Mapping[str, Any]) -> dict[s
     return {inputs[name]: encode(value) for name, value in values.items()}
 
 
-def status(server: Server, flow_name: str, name: str, run_id: str, steps: Mapping[str, bool]) -> RunStatus:
+def status(
+    server: Server, of: FlowIdentity, name: str, run_id: str, steps: Mapping[str, bool], recall: Recall
+) -> RunStatus:
     """How the run stands, by either of its ids. `steps` says of every step whether it is a foreach."""
-    run = _run(server, flow_name, name, run_id)
+    run = guard.flow_run(server, of, name, run_id, recall).run
     workflow = server.workflow(run.id)
     tasks, loops = names.task_names(steps, [step for step, is_foreach in steps.items() if is_foreach])
     known = {task: step for step, task in (*tasks.items(), *loops.items())}
@@ -149,9 +180,13 @@ def status(server: Server, flow_name: str, name: str, run_id: str, steps: Mappin
     return RunStatus(names.run_id(run.id), run.id, stands, reasons.run_error(run, workflow, states), tuple(states))
 
 
-def terminate(server: Server, flow_name: str, name: str, run_id: str) -> str:
+def terminate(
+    server: Server, of: FlowIdentity, name: str, run_id: str, recall: Recall, authorize: str | None = None
+) -> str:
     """Stop the run; gives its id as Metaflow has it."""
-    run = _run(server, flow_name, name, run_id)
+    found = guard.flow_run(server, of, name, run_id, recall)
+    tokens.check(name, found.notes, owner(of, name), authorize, "terminate")
+    run = found.run
     if run.state in ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"):
         raise Refused(
             f"run {names.run_id(run.id)}: has ended already, {run.state.lower()}. There is nothing to terminate."
@@ -160,13 +195,18 @@ def terminate(server: Server, flow_name: str, name: str, run_id: str) -> str:
     return names.run_id(run.id)
 
 
-def delete(server: Server, flow_name: str, name: str) -> None:
+def delete(server: Server, of: FlowIdentity, name: str, authorize: str | None = None) -> None:
     """Delete the flow's pipeline with all its versions."""
-    server.delete_pipeline(_deployed(server, flow_name, name))
+    pipeline = guard.flow_pipeline(server, of, name)
+    tokens.check(name, guard.newest_notes(server, pipeline), owner(of, name), authorize, "delete")
+    server.delete_pipeline(pipeline)
 
 
 def deployments(server: Server, flow_name: str | None) -> list[tuple[str, str]]:
-    """Pipelines that were made from this flow, or from any, each with its flow's name."""
+    """Pipelines that were made from this flow, in whatever project and branch, or from any; each with its flow's name.
+
+    A pipeline whose description cannot be read is nobody's.
+    """
     found = ((pipeline.name, _flow_of(pipeline)) for pipeline in server.pipelines())
     return [(name, flow) for name, flow in found if flow is not None and flow_name in (None, flow)]
 
@@ -193,52 +233,9 @@ def _upload(server: Server, pipeline: Pipeline, name: str, text: str, descriptio
         ) from None
 
 
-def _deployed(server: Server, flow_name: str, name: str) -> Pipeline:
-    pipeline = server.find_pipeline(name)
-    if pipeline is None:
-        raise Refused(
-            f"pipeline {name!r}: is not on Kubeflow Pipelines at {server.url}. "
-            "Deploy it first: kubeflow-pipelines create."
-        )
-    _check_owner(pipeline, flow_name)
-    return pipeline
-
-
-def _check_owner(pipeline: Pipeline, flow_name: str) -> None:
-    owner = _flow_of(pipeline)
-    if owner != flow_name:
-        whose = f"is made from flow {owner!r}" if owner else "was not made from a Metaflow flow"
-        raise Refused(
-            f"pipeline {pipeline.name!r}: {whose}. "
-            f"Give flow {flow_name!r} another name: kubeflow-pipelines --name NAME."
-        )
-
-
 def _flow_of(pipeline: Pipeline) -> str | None:
-    if not pipeline.description.startswith(DESCRIPTION):
-        return None
-    return pipeline.description.removeprefix(DESCRIPTION).split(",")[0].strip()
-
-
-def _version(server: Server, pipeline: Pipeline, name: str | None) -> Version:
-    for version in server.versions(pipeline):
-        if name is None or version.name == name:
-            return version
-    what = "has no version" if name is None else f"has no version {name!r}"
-    raise Refused(f"pipeline {pipeline.name!r}: {what}. Deploy one: kubeflow-pipelines create.")
-
-
-def _run(server: Server, flow_name: str, name: str, run_id: str) -> Any:
     try:
-        run = server.run(names.kubeflow_run_id(run_id))
-    except NotFound:
-        raise Refused(
-            f"run {run_id!r}: Kubeflow Pipelines at {server.url} knows no such run. "
-            "Look the id up where the run was started."
-        ) from None
-    pipeline = server.find_pipeline(name)
-    if pipeline is not None and run.pipeline_id not in (None, pipeline.id):
-        raise Refused(
-            f"run {run_id!r}: is no run of pipeline {name!r}. Use the flow, and the --name, that it was started from."
-        )
-    return run
+        found = provenance.identity_of(pipeline.description)
+    except Refused:
+        return None
+    return found.flow if found else None

@@ -14,9 +14,13 @@ UNSET = ""
 
 @dataclass(frozen=True)
 class Ownership:
-    """Whose the runs are: the deployer, the tags for every run, and the namespace that steps read from."""
+    """Whose the runs are: the deployer, the production token, the tags for every run, and the namespace of its steps.
+
+    Without a namespace of their own, steps read from that of the production token.
+    """
 
     owner: str
+    token: str
     tags: tuple[str, ...] = ()
     namespace: str | None = None
 
@@ -44,7 +48,7 @@ def deployment(flow: Flow, target: Target, code: StoredCode, ownership: Ownershi
         start_step=flow.start,
         end_step=flow.end,
         owner=ownership.owner,
-        production_token=None,
+        production_token=ownership.token,
         namespace=ownership.namespace,
         tags=ownership.tags,
         code_url=code.url,
@@ -63,9 +67,9 @@ def deployment(flow: Flow, target: Target, code: StoredCode, ownership: Ownershi
     )
 
 
-def ownership(tags: Sequence[str], namespace: str | None) -> Ownership:
-    """The deployer as Metaflow knows them, with these tags."""
-    return Ownership(compat.username(), tuple(sorted(set(tags))), namespace)
+def ownership(token: str, tags: Sequence[str], namespace: str | None) -> Ownership:
+    """The deployer as Metaflow knows them, with this token and these tags."""
+    return Ownership(compat.username(), token, tuple(sorted(set(tags))), namespace)
 
 
 def _step(step: Step) -> StepRecord:

@@ -1,7 +1,9 @@
 """Names that Metaflow allows and Kubeflow Pipelines does not, made into names that both allow."""
 
+import base64
 import re
 from collections.abc import Iterable, Mapping
+from hashlib import sha1
 
 from .refusals import Refused
 
@@ -10,6 +12,10 @@ LONGEST_PIPELINE_NAME = 45
 PIPELINE_NAME = re.compile(r"[a-z]([a-z0-9.-]*[a-z0-9])?")
 
 RUN_PREFIX = "kfp-"
+
+# Characters of the hash in a name that had to be cut.
+_DIGEST = 6
+_SUBDOMAIN = re.compile(r"[a-z][a-z0-9-]*(?<!-)(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 # Inputs of our own in a step's component. A flow's parameter may not be called so, nor i0, i1, ...
 STEP_INPUT = "step"
@@ -40,6 +46,31 @@ def pipeline_name(flow_name: str, given: str | None) -> str:
             "Use --name with a shorter one."
         )
     return name
+
+
+def project_pipeline_name(project: str, branch: str, flow_name: str) -> str:
+    """The pipeline's name of a flow with @project: `project.branch.flow`, as Kubernetes can have it.
+
+    Lower case, and a dash for an underscore. Where more had to be changed or cut, a hash of the whole tells the name
+    from others that would look alike.
+    """
+    whole = ".".join((project, branch, flow_name))
+    plain = whole.lower().replace("_", "-")
+    if len(plain) <= LONGEST_PIPELINE_NAME and _SUBDOMAIN.fullmatch(plain):
+        return plain
+    digest = sha1(whole.encode(), usedforsecurity=False).hexdigest()[:_DIGEST]
+    room = (LONGEST_PIPELINE_NAME - _DIGEST - 3) // 3
+    words = [re.sub(r"[^a-z0-9]+", "-", each.lower()) for each in (project, branch, flow_name)]
+    kept = ".".join(filter(None, (_shortened(word, room) for word in words)))
+    return f"{re.sub(r'^[^a-z]+', '', kept) or 'flow'}-{digest}"
+
+
+def token_prefix(pipeline: str, project: str | None, branch: str | None) -> str:
+    """The name under which Metaflow keeps a production token on this machine: all flows of a branch share theirs."""
+    if project is None:
+        return pipeline.lower()
+    whole = sha1(f"{project}.{branch}".encode(), usedforsecurity=False).digest()
+    return f"mfprj-{base64.b32encode(whole).decode()[:16]}".lower()
 
 
 def task_names(steps: Iterable[str], foreaches: Iterable[str] = ()) -> tuple[Mapping[str, str], Mapping[str, str]]:
@@ -75,6 +106,13 @@ def run_id(kubeflow_run_id: str) -> str:
 def kubeflow_run_id(run_id: str) -> str:
     """The id in Kubeflow Pipelines of a run given by either id, or by a pathspec Flow/run."""
     return run_id.rsplit("/", 1)[-1].removeprefix(RUN_PREFIX)
+
+
+def _shortened(word: str, room: int) -> str:
+    """The word's two ends, when it is longer than there is room for."""
+    head = room // 2
+    short = word if len(word) <= room else word[:head] + word[len(word) - (room - head) :]
+    return short.strip("-")
 
 
 def _free(wanted: str, taken: set[str]) -> str:

@@ -39,6 +39,7 @@ class Version:
 
     id: str
     name: str
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Run:
     state: str
     error: str | None
     pipeline_id: str | None
+    version_id: str | None
     tasks: tuple[Task, ...]
 
 
@@ -117,7 +119,7 @@ class Server:
         pages = self._pages(service.pipeline_service_list_pipeline_versions, pipeline.id, sort_by="created_at desc")
         for answer in pages:
             for each in answer.get("pipeline_versions", []):
-                yield Version(each["pipeline_version_id"], each.get("display_name") or each.get("name") or "")
+                yield _version(each)
 
     def upload_version(self, pipeline: Pipeline, name: str, text: str, description: str) -> Version:
         """Add a version with these documents. Conflict when the name is taken."""
@@ -133,7 +135,7 @@ class Server:
                 display_name=name,
                 description=description,
             )
-        return Version(answer["pipeline_version_id"], answer.get("display_name") or name)
+        return _version({"name": name, **answer})
 
     def start_run(
         self, pipeline: Pipeline, version: Version, name: str, parameters: Mapping[str, str], experiment: str
@@ -151,12 +153,14 @@ class Server:
         """The run of this id. NotFound when there is none."""
         answer = self._ask(self._api.RunServiceApi(self._client).run_service_get_run, run_id)
         details = (answer.get("run_details") or {}).get("task_details") or []
+        made_from = answer.get("pipeline_version_reference") or {}
         return Run(
             id=answer["run_id"],
             name=answer.get("display_name") or "",
             state=answer.get("state") or "PENDING",
             error=(answer.get("error") or {}).get("message"),
-            pipeline_id=(answer.get("pipeline_version_reference") or {}).get("pipeline_id"),
+            pipeline_id=made_from.get("pipeline_id"),
+            version_id=made_from.get("pipeline_version_id"),
             tasks=tuple(Task(each.get("display_name") or "", each.get("state") or "") for each in details),
         )
 
@@ -189,4 +193,12 @@ class Server:
 def _pipeline(answer: Json) -> Pipeline:
     return Pipeline(
         answer["pipeline_id"], answer.get("name") or answer.get("display_name") or "", answer.get("description") or ""
+    )
+
+
+def _version(answer: Json) -> Version:
+    return Version(
+        answer["pipeline_version_id"],
+        answer.get("display_name") or answer.get("name") or "",
+        answer.get("description") or "",
     )
