@@ -34,7 +34,7 @@ if __name__ == "__main__":
 WRONG = """from metaflow import *
 
 
-@schedule(daily=True)
+@schedule(daily=True, timezone="Europe/Zurich")
 class WrongFlow(FlowSpec):
     settings = Config("settings", default_value="{}")
     document = IncludeFile("document")
@@ -92,7 +92,6 @@ def test_every_construct_that_is_not_translated_is_named_at_once_with_its_line(t
     said = refusal(command(path, "kubeflow-pipelines", "create", "--only-json"))
     places = [
         ("wrong_flow.py:11: step 'start'", "a switch"),
-        ("wrong_flow.py:4", "@schedule"),
         ("wrong_flow.py:4", "Config 'settings'"),
         ("wrong_flow.py:11: step 'start'", "@secrets"),
         ("wrong_flow.py:17: step 'left'", "@kubernetes(disk=20000)"),
@@ -100,6 +99,7 @@ def test_every_construct_that_is_not_translated_is_named_at_once_with_its_line(t
         ("wrong_flow.py:22: step 'right'", "@resources(disk=5)"),
         ("wrong_flow.py:17: step 'left'", "image_pull_policy='Sometimes'"),
         ("wrong_flow.py:4", "parameter 'document' of type FilePath"),
+        ("wrong_flow.py:4", "@schedule(timezone='Europe/Zurich')"),
     ]
     assert len(said) == len(places), said
     for line, (place, what) in zip(said, places, strict=True):

@@ -35,7 +35,7 @@ def test_a_good_flow_has_no_problems() -> None:
         ({"environment_type": "conda"}, "--environment conda is refused: no packages are installed in pods."),
         ({"configs": ("settings",)}, "Config 'settings' is refused"),
         ({"mutators": ("add_retry",)}, "@add_retry is refused"),
-        ({"decorators": (Decorator("schedule", {}),)}, "@schedule is refused"),
+        ({"decorators": (Decorator("trigger", {}),)}, "@trigger is refused"),
         ({"decorators": (Decorator("from_tomorrow", {}),)}, "@from_tomorrow is refused: this version of the extension"),
         (
             {"parameters": (Parameter("Run_ID-file", "r", "str", None, False),)},

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -35,6 +36,10 @@ class Kubeflow:
     runs: dict[str, Json] = field(default_factory=dict)
     workflows: dict[str, Json] = field(default_factory=dict)
     experiments: list[Json] = field(default_factory=list)
+    recurring_runs: dict[str, Json] = field(default_factory=dict)
+    active: list[int] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    reads_platform: bool = True
     asked: list[str] = field(default_factory=list)
     failures: list[Answer] = field(default_factory=list)
     failing: str = ""
@@ -49,7 +54,8 @@ class Kubeflow:
             if self.health_fails:
                 raise self.health_fails
             return self.health
-        if self.failures and self.asked[-1].startswith(self.failing):
+        # A path that is to fail whole ends with a space.
+        if self.failures and f"{self.asked[-1]} ".startswith(self.failing):
             raise self.failures.pop(0)
         for route, handle in ROUTES:
             if match := re.fullmatch(route, f"{method} {split.path}"):
@@ -101,9 +107,57 @@ class Kubeflow:
             "display_name": query["display_name"],
             "description": query.get("description", ""),
             "text": text,
+            "pipeline_spec": self.as_read(text),
         }
         versions.append(uploaded)
         return uploaded
+
+    def as_read(self, text: str) -> Json:
+        """The documents as 2.14 gives them: what it cannot read as a platform document, it takes for the pipeline's."""
+        documents = [json.loads(part) for part in text.split("\n---\n")]
+        if len(documents) == 1 or not self.reads_platform:
+            return dict(documents[-1])
+        return {"pipeline_spec": documents[0], "platform_spec": documents[1]}
+
+    def get_version(self, pipeline_id: str, version_id: str, query: Json, body: bytes) -> Json:
+        for each in self.versions[pipeline_id]:
+            if each["pipeline_version_id"] == version_id:
+                return each
+        raise not_found(f"PipelineVersion {version_id} not found")
+
+    def list_recurring_runs(self, query: Json, body: bytes) -> Json:
+        return _page(list(self.recurring_runs.values()), "recurringRuns", query)
+
+    def create_recurring_run(self, query: Json, body: bytes) -> Json:
+        asked = json.loads(body)
+        if not 1 <= int(asked["max_concurrency"]) <= 10:
+            raise error(400, 3, "The max_concurrency must be within 1 and 10")
+        created = {"recurring_run_id": f"recurring-{next(self.numbers)}", **asked}
+        created["status"] = "ENABLED" if created["mode"] == "ENABLE" else "DISABLED"
+        self.recurring_runs[created["recurring_run_id"]] = created
+        self.note_active()
+        return created
+
+    def enable_recurring_run(self, recurring_run_id: str, query: Json, body: bytes) -> Json:
+        self.recurring_runs[recurring_run_id] |= {"mode": "ENABLE", "status": "ENABLED"}
+        self.note_active()
+        return {}
+
+    def disable_recurring_run(self, recurring_run_id: str, query: Json, body: bytes) -> Json:
+        self.recurring_runs[recurring_run_id] |= {"mode": "DISABLE", "status": "DISABLED"}
+        self.note_active()
+        return {}
+
+    def delete_recurring_run(self, recurring_run_id: str, query: Json, body: bytes) -> Json:
+        if recurring_run_id not in self.recurring_runs:
+            raise not_found(f"RecurringRun {recurring_run_id} not found")
+        del self.recurring_runs[recurring_run_id]
+        self.note_active()
+        return {}
+
+    def note_active(self) -> None:
+        """How many schedules are active after each change."""
+        self.active.append(sum(each["status"] == "ENABLED" for each in self.recurring_runs.values()))
 
     def list_experiments(self, query: Json, body: bytes) -> Json:
         return _page(self.experiments, "experiments", query)
@@ -141,6 +195,12 @@ ROUTES: list[tuple[str, Any]] = [
     (rf"DELETE {_API}/pipelines/([^/]+)", Kubeflow.delete_pipeline),
     (rf"GET {_API}/pipelines/([^/]+)/versions", Kubeflow.list_versions),
     (rf"DELETE {_API}/pipelines/([^/]+)/versions/([^/]+)", Kubeflow.delete_version),
+    (rf"GET {_API}/pipelines/([^/]+)/versions/([^/]+)", Kubeflow.get_version),
+    (rf"GET {_API}/recurringruns", Kubeflow.list_recurring_runs),
+    (rf"POST {_API}/recurringruns", Kubeflow.create_recurring_run),
+    (rf"POST {_API}/recurringruns/([^/]+):enable", Kubeflow.enable_recurring_run),
+    (rf"POST {_API}/recurringruns/([^/]+):disable", Kubeflow.disable_recurring_run),
+    (rf"DELETE {_API}/recurringruns/([^/]+)", Kubeflow.delete_recurring_run),
     (rf"POST {_API}/pipelines/upload_version", Kubeflow.upload_version),
     (rf"GET {_API}/experiments", Kubeflow.list_experiments),
     (rf"POST {_API}/experiments", Kubeflow.create_experiment),

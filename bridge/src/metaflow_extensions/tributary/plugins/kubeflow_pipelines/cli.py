@@ -8,22 +8,27 @@ Results go to stdout, all else to stderr, and what is refused ends with exit cod
 
 import json
 import os
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from metaflow import metaflow_config
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 from metaflow.tagging_util import validate_tags
 
-from . import access, compat, deploy, guard, names, tokens
+from . import access, compat, deploy, guard, names, resource, tokens
+from .compiler import capabilities
+from .compiler.emit import Documents
 from .compiler.ir import Target
-from .provenance import FlowIdentity
+from .provenance import DeploymentNotes, FlowIdentity
 from .refusals import Refused
 from .server import Server
 
 RIVAL = "metaflow-kubeflow"
+
+Form = Literal["spec", "resource"]
 
 
 class RefusingGroup(click.Group):  # type: ignore[misc]
@@ -91,8 +96,39 @@ _authorize = click.option("--authorize", default=None, help="The deployment's pr
 @click.option(
     "--version-name", default=None, help="Name of the pipeline's version. A hash of its content is used without it."
 )
+@click.option("--experiment", default=None, help="Experiment of the runs that @schedule starts.")
+@click.option("--title", "--workflow-title", default=None, help="Title of the pipeline, for people to read.")
+@click.option(
+    "--description",
+    "--workflow-description",
+    default=None,
+    help="Description of the pipeline. The flow's docstring is used without it.",
+)
+@click.option(
+    "--workflow-timeout",
+    default=None,
+    type=click.IntRange(min=1),
+    help="Seconds after which a run is stopped. Needs Kubeflow Pipelines 2.17.",
+)
+@click.option(
+    "--server-version",
+    default=None,
+    help="Version of Kubeflow Pipelines to write for. Without it and METAFLOW_KUBEFLOW_PIPELINES_SERVER_VERSION, the "
+    f"version that the server tells; with --only-json, {capabilities.USUAL}.",
+)
 @click.option(
     "--only-json", is_flag=True, help="Write the pipeline's documents instead of deploying them. Touches no server."
+)
+@click.option(
+    "--format",
+    "form",
+    default="spec",
+    show_default=True,
+    type=click.Choice(["spec", "resource"]),
+    help="With --only-json: the documents as they are uploaded, or as the Kubernetes resources of a pipeline.",
+)
+@click.option(
+    "--keep-code", is_flag=True, help="With --only-json: store the code too, which pods of these documents fetch."
 )
 @click.option(
     "-o", "--output", default=None, type=click.Path(dir_okay=False), help="With --only-json, write to this file."
@@ -107,40 +143,95 @@ def create(
     namespace: str | None,
     max_workers: int,
     version_name: str | None,
+    experiment: str | None,
+    title: str | None,
+    description: str | None,
+    workflow_timeout: int | None,
+    server_version: str | None,
     only_json: bool,
+    form: Form,
+    keep_code: bool,
     output: str | None,
 ) -> None:
     """Compile, store and upload; or compile and print."""
     validate_tags(tags)
-    if output is not None and not only_json:
-        raise Refused("--output: is for --only-json. Give both, or neither.")
+    if not only_json and (output is not None or form != "spec" or keep_code):
+        raise Refused("--output, --format and --keep-code: are for --only-json. Give it too, or none of them.")
+    said = server_version or metaflow_config.KUBEFLOW_PIPELINES_SERVER_VERSION
     target = Target(
         pipeline=obj.pipeline_name,
         max_workers=max_workers,
         steps_config=metaflow_config.KUBEFLOW_PIPELINES_STEPS_CONFIG,
         steps_secret=metaflow_config.KUBEFLOW_PIPELINES_STEPS_SECRET,
         namespace=obj.kubeflow_namespace,
+        workflow_timeout=workflow_timeout,
+        title=title,
+        description=description,
     )
+    if said or only_json:
+        target = replace(target, capabilities=capabilities.of(said or capabilities.USUAL, "the version that was said"))
     deploy.check_flow(obj, target)
+    if experiment is not None and deploy.scheduled(obj) is None:
+        raise Refused("--experiment: is for the runs of @schedule, and this flow has none. Give it to trigger.")
     options = tokens.TokenOptions(authorize, new_token, generate_new_token)
     owner = deploy.owner(obj.flow_identity, target.pipeline)
     if only_json:
         token = tokens.without_server(owner, options)
-        documents = deploy.compile_flow(obj, target, token=token, tags=tags, namespace=namespace, keep=False)
-        _write(documents.text(indent=2), output)
+        documents = deploy.compile_flow(obj, target, token=token, tags=tags, namespace=namespace, keep=keep_code)
+        _print_documents(obj, target, documents, deploy.notes(obj, token), version_name, form, output)
         return
     server = _server(obj)
+    target = replace(target, capabilities=server.capabilities(said))
     obj.echo(f"Deploying *{obj.flow.name}* to Kubeflow Pipelines...", bold=True)
+    if target.capabilities.note:
+        obj.echo(target.capabilities.note)
     token = deploy.token_for(server, target, obj.flow_identity, options)
     documents = deploy.compile_flow(obj, target, token=token, tags=tags, namespace=namespace, keep=True)
-    made = deploy.create(server, deploy.notes(obj, token), target, documents, version_name)
+    made = deploy.create(
+        server,
+        deploy.notes(obj, token),
+        target,
+        documents,
+        version_name,
+        cron=deploy.scheduled(obj),
+        experiment=experiment,
+    )
+    _say_deployed(obj, made)
+    _tell_token(obj, owner, token)
+    obj.echo(f"Start a run with: {_command(obj)} trigger")
+
+
+def _print_documents(
+    obj: compat.State,
+    target: Target,
+    documents: Documents,
+    noted: DeploymentNotes,
+    version_name: str | None,
+    form: Form,
+    output: str | None,
+) -> None:
+    if deploy.scheduled(obj) is not None:
+        obj.echo("Documents carry no schedule: the recurring run of @schedule is made by `create` without --only-json.")
+    if form == "resource":
+        version = version_name or deploy.content(documents)
+        text = resource.resources(documents, target, noted, version, obj.kubeflow_namespace)
+    else:
+        text = documents.text(indent=2)
+    _write(text, output)
+
+
+def _say_deployed(obj: compat.State, made: deploy.Deployed) -> None:
     change = "is deployed already, nothing has changed" if made.unchanged else "deployed"
     obj.echo(
         f"Pipeline *{made.pipeline.name}* for flow *{obj.flow.name}* {change}; its version is {made.version.name}.",
         bold=True,
     )
-    _tell_token(obj, owner, token)
-    obj.echo(f"Start a run with: {_command(obj)} trigger")
+    schedule = made.schedule
+    if schedule.cron is not None:
+        paused = "; it is PAUSED on Kubeflow Pipelines, and was left so" if schedule.paused else ""
+        obj.echo(f"Its schedule is {schedule.cron!r} (seconds first; {schedule.change}){paused}.")
+    elif schedule.change == "removed":
+        obj.echo("Its schedule is removed.")
 
 
 @compat.with_flow_parameters

@@ -155,6 +155,12 @@ def flow_decorators(state: State) -> tuple[str, ...]:
     return tuple(name for name, found in state.flow._flow_decorators.items() if found)
 
 
+def schedule(state: State) -> tuple[str | None, str | None] | None:
+    """The expression that @schedule came to, None where all is switched off, and its time zone; None without it."""
+    found = state.flow._flow_decorators.get("schedule")
+    return (found[0].schedule, found[0].timezone) if found else None
+
+
 def flow_mutators(state: State) -> tuple[str, ...]:
     """Names of the flow's mutators."""
     return tuple(_name(each) for each in state.flow._flow_mutators)

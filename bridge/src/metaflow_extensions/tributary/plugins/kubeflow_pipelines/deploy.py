@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from . import compat, guard, names, provenance, reasons, tokens
-from .compiler import checks
+from . import compat, guard, names, provenance, reasons, schedules, stored, tokens
+from .compiler import checks, cron
 from .compiler.emit import Documents, Payload, emit
 from .compiler.ir import Target
+from .compiler.problem import Problem
 from .compiler.read import encode, read
 from .compiler.structure import structure
 from .compiler.wiring import wire
@@ -30,11 +31,12 @@ DEFAULT_EXPERIMENT = "Default"
 
 @dataclass(frozen=True)
 class Deployed:
-    """What `create` left: the pipeline, its version, and whether this very version was there already."""
+    """What `create` left: the pipeline, its version, whether this very version was there already, and its schedule."""
 
     pipeline: Pipeline
     version: Version
     unchanged: bool
+    schedule: schedules.Kept = field(default_factory=lambda: schedules.Kept("none"))
 
 
 @dataclass(frozen=True)
@@ -114,28 +116,41 @@ def compile_flow(
 
 
 def create(
-    server: Server, noted: DeploymentNotes, target: Target, documents: Documents, version_name: str | None
+    server: Server,
+    noted: DeploymentNotes,
+    target: Target,
+    documents: Documents,
+    version_name: str | None,
+    *,
+    cron: str | None = None,
+    experiment: str | None = None,
 ) -> Deployed:
-    """Upload the documents as the newest version of the flow's pipeline, which is made when there is none."""
+    """Upload the documents as the newest version of the flow's pipeline, which is made when there is none.
+
+    `cron` is when the version runs by itself, in Kubeflow's words; without it a schedule of an earlier version goes.
+    Refused, and the version taken away again, when the server stored something else.
+    """
     text = documents.text()
     pipeline = server.find_pipeline(target.pipeline)
     if pipeline is None:
         pipeline = server.create_pipeline(target.pipeline, provenance.describe_pipeline(noted.identity))
     guard.check_pipeline(pipeline, noted.identity)
-    content = hashlib.sha256(text.encode()).hexdigest()[:12]
-    newest = next(server.versions(pipeline), None)
-    if version_name is None and newest is not None and newest.name.split("-")[0] == content:
-        return Deployed(pipeline, newest, unchanged=True)
     description = provenance.describe_version(noted)
-    if version_name is not None:
-        return Deployed(pipeline, _upload(server, pipeline, version_name, text, description), unchanged=False)
-    try:
-        version = server.upload_version(pipeline, content, text, description)
-    except Conflict:
-        # An older version had these very bytes; Kubeflow Pipelines runs the newest, so they are uploaded once more.
-        stamp = datetime.now(timezone.utc).strftime("%Y%m%d%H%M%S")
-        version = server.upload_version(pipeline, f"{content}-{stamp}", text, description)
-    return Deployed(pipeline, version, unchanged=False)
+    version, unchanged = _uploaded(server, pipeline, text, version_name, description)
+    _check_stored(server, pipeline, version, text)
+    kept = schedules.keep(server, pipeline, version, cron, experiment or DEFAULT_EXPERIMENT)
+    return Deployed(pipeline, version, unchanged, kept)
+
+
+def content(documents: Documents) -> str:
+    """The name of the version with these documents."""
+    return hashlib.sha256(documents.text().encode()).hexdigest()[:12]
+
+
+def scheduled(state: compat.State) -> str | None:
+    """When the flow runs by itself, in Kubeflow's words; None when it does not. For a flow that the checks let pass."""
+    expression, _ = compat.schedule(state) or (None, None)
+    return None if expression is None else cron.convert(expression)
 
 
 def trigger(
@@ -196,9 +211,10 @@ def terminate(
 
 
 def delete(server: Server, of: FlowIdentity, name: str, authorize: str | None = None) -> None:
-    """Delete the flow's pipeline with all its versions."""
+    """Delete the flow's pipeline with its schedule and all its versions."""
     pipeline = guard.flow_pipeline(server, of, name)
     tokens.check(name, guard.newest_notes(server, pipeline), owner(of, name), authorize, "delete")
+    schedules.remove(server, pipeline)
     server.delete_pipeline(pipeline)
 
 
@@ -211,7 +227,7 @@ def deployments(server: Server, flow_name: str | None) -> list[tuple[str, str]]:
     return [(name, flow) for name, flow in found if flow is not None and flow_name in (None, flow)]
 
 
-def _refuse(problems: Sequence[checks.Problem]) -> None:
+def _refuse(problems: Sequence[Problem]) -> None:
     if problems:
         raise Refused("\n".join(str(problem) for problem in problems))
 
@@ -222,6 +238,35 @@ def _keep(state: compat.State) -> Keep:
 
 def _only_locate(state: compat.State) -> Keep:
     return lambda blob: compat.locate(state, blob)
+
+
+def _uploaded(
+    server: Server, pipeline: Pipeline, text: str, name: str | None, description: str
+) -> tuple[Version, bool]:
+    """The version with this text, and whether it was there already as the newest."""
+    if name is not None:
+        return _upload(server, pipeline, name, text, description), False
+    content = hashlib.sha256(text.encode()).hexdigest()[:12]
+    newest = next(server.versions(pipeline), None)
+    if newest is not None and newest.name.split("-")[0] == content:
+        return newest, True
+    try:
+        return server.upload_version(pipeline, content, text, description), False
+    except Conflict:
+        # An older version had these very bytes; Kubeflow Pipelines runs the newest, so they are uploaded once more.
+        stamp = datetime.now(timezone.utc).strftime("%Y%m%d%H%M%S")
+        return server.upload_version(pipeline, f"{content}-{stamp}", text, description), False
+
+
+def _check_stored(server: Server, pipeline: Pipeline, version: Version, text: str) -> None:
+    place = stored.difference(text, server.documents(pipeline, version))
+    if place is None:
+        return
+    server.delete_version(pipeline, version)
+    raise Refused(
+        f"Kubeflow Pipelines at {server.url}: has stored something else than it was given, at {place}; the version "
+        f"{version.name!r} is taken away again. Say with --server-version what the server is, and report this."
+    )
 
 
 def _upload(server: Server, pipeline: Pipeline, name: str, text: str, description: str) -> Version:

@@ -13,7 +13,10 @@ from .compiler.capabilities import of as capabilities_of
 from .connection import Conflict, Connection, Json, NotFound
 from .refusals import Refused
 
-__all__ = ["Conflict", "Identity", "NotFound", "Pipeline", "Run", "Server", "Task", "Version"]
+__all__ = ["Conflict", "Identity", "NotFound", "Pipeline", "RecurringRun", "Run", "Server", "Task", "Version"]
+
+# How many runs of one schedule may be under way; the most that the API takes. Metaflow's schedules know no limit.
+MAX_CONCURRENCY = 10
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,18 @@ class Run:
     tasks: tuple[Task, ...]
 
 
+@dataclass(frozen=True)
+class RecurringRun:
+    """A schedule: what it runs, and when. `cron` is empty for one that runs at intervals."""
+
+    id: str
+    name: str
+    pipeline_id: str | None
+    version_id: str | None
+    cron: str
+    enabled: bool
+
+
 class Server:
     """A Kubeflow Pipelines at a URL. Every method raises Refused with one sentence when it cannot do its work."""
 
@@ -110,7 +125,7 @@ class Server:
         """Delete the pipeline and its versions. Runs that it made stay."""
         service = self._api.PipelineServiceApi(self._client)
         for version in list(self.versions(pipeline)):
-            self._ask(service.pipeline_service_delete_pipeline_version, pipeline.id, version.id)
+            self.delete_version(pipeline, version)
         self._ask(service.pipeline_service_delete_pipeline, pipeline.id)
 
     def versions(self, pipeline: Pipeline) -> Iterator[Version]:
@@ -137,11 +152,61 @@ class Server:
             )
         return _version({"name": name, **answer})
 
+    def documents(self, pipeline: Pipeline, version: Version) -> Json:
+        """The version's documents as the server reads them: of both, or of the pipeline's alone if it sees no other."""
+        service = self._api.PipelineServiceApi(self._client)
+        answer = self._ask(service.pipeline_service_get_pipeline_version, pipeline.id, version.id)
+        return dict(answer.get("pipeline_spec") or {})
+
+    def delete_version(self, pipeline: Pipeline, version: Version) -> None:
+        """Delete this version alone."""
+        service = self._api.PipelineServiceApi(self._client)
+        self._ask(service.pipeline_service_delete_pipeline_version, pipeline.id, version.id)
+
+    def recurring_runs(self) -> Iterator[RecurringRun]:
+        """All schedules of the namespace."""
+        service = self._api.RecurringRunServiceApi(self._client)
+        for answer in self._pages(service.recurring_run_service_list_recurring_runs, **self._where):
+            yield from map(_recurring_run, answer.get("recurringRuns", []))
+
+    def create_recurring_run(
+        self, pipeline: Pipeline, version: Version, cron: str, experiment: str, *, enabled: bool
+    ) -> RecurringRun:
+        """Run the version whenever `cron` says so, with the defaults of its parameters."""
+        body: Json = {
+            "display_name": pipeline.name,
+            "description": pipeline.description,
+            "experiment_id": self._experiment(experiment),
+            "pipeline_version_reference": {"pipeline_id": pipeline.id, "pipeline_version_id": version.id},
+            "runtime_config": {"parameters": {}},
+            "trigger": {"cron_schedule": {"cron": cron}},
+            "mode": "ENABLE" if enabled else "DISABLE",
+            "max_concurrency": str(MAX_CONCURRENCY),
+            "no_catchup": True,
+            **self._where,
+        }
+        service = self._api.RecurringRunServiceApi(self._client)
+        return _recurring_run(self._ask(service.recurring_run_service_create_recurring_run, body))
+
+    def enable_recurring_run(self, recurring_run: RecurringRun, *, enabled: bool) -> None:
+        """Let it start runs, or not."""
+        service = self._api.RecurringRunServiceApi(self._client)
+        verb = "enable" if enabled else "disable"
+        self._ask(getattr(service, f"recurring_run_service_{verb}_recurring_run"), recurring_run.id)
+
+    def delete_recurring_run(self, recurring_run: RecurringRun) -> None:
+        """Delete it; its runs stay. One that is gone already is no error."""
+        service = self._api.RecurringRunServiceApi(self._client)
+        try:
+            self._ask(service.recurring_run_service_delete_recurring_run, recurring_run.id)
+        except NotFound:
+            return
+
     def start_run(
         self, pipeline: Pipeline, version: Version, name: str, parameters: Mapping[str, str], experiment: str
     ) -> str:
         """Start a run of the version in the experiment; gives the run's id."""
-        body = {
+        body: Json = {
             "display_name": name,
             "experiment_id": self._experiment(experiment),
             "pipeline_version_reference": {"pipeline_id": pipeline.id, "pipeline_version_id": version.id},
@@ -201,4 +266,16 @@ def _version(answer: Json) -> Version:
         answer["pipeline_version_id"],
         answer.get("display_name") or answer.get("name") or "",
         answer.get("description") or "",
+    )
+
+
+def _recurring_run(answer: Json) -> RecurringRun:
+    of = answer.get("pipeline_version_reference") or {}
+    return RecurringRun(
+        id=answer["recurring_run_id"],
+        name=answer.get("display_name") or "",
+        pipeline_id=of.get("pipeline_id"),
+        version_id=of.get("pipeline_version_id"),
+        cron=((answer.get("trigger") or {}).get("cron_schedule") or {}).get("cron") or "",
+        enabled=answer.get("status") != "DISABLED" and answer.get("mode") != "DISABLE",
     )

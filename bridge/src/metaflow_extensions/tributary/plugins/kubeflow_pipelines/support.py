@@ -54,7 +54,7 @@ STEP_DECORATORS: Mapping[str, Support] = {
 }
 
 FLOW_DECORATORS: Mapping[str, Support] = {
-    "schedule": _refused("schedules are not translated", "Remove it, and start runs with trigger"),
+    "schedule": Support("translated", "a recurring run of Kubeflow Pipelines, see its attributes"),
     "project": _refused(
         "branches and production tokens are not translated", "Remove it, and name deployments with --name"
     ),
@@ -73,6 +73,16 @@ ATTRIBUTES: Mapping[str, Mapping[str, Support]] = {
     "retry": {
         "times": Support("translated", "retryPolicy.maxRetryCount"),
         "minutes_between_retries": Support("translated", "retryPolicy.backoffDuration"),
+    },
+    "schedule": {
+        "cron": Support("translated", "trigger.cron_schedule of a recurring run, in Kubeflow's six fields"),
+        "weekly": Support("translated", "trigger.cron_schedule of a recurring run"),
+        "daily": Support("translated", "trigger.cron_schedule of a recurring run"),
+        "hourly": Support("translated", "trigger.cron_schedule of a recurring run"),
+        "timezone": _refused(
+            "Kubeflow Pipelines has one time zone for all schedules, and nothing in the cluster keeps another",
+            "Remove it, and write the time in that zone, UTC where nobody changed it",
+        ),
     },
     "catch": {"var": _IN_PODS, "print_exception": _IN_PODS},
     "timeout": {"seconds": _IN_PODS, "minutes": _IN_PODS, "hours": _IN_PODS},

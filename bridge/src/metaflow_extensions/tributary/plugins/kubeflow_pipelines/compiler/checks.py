@@ -1,25 +1,12 @@
 """The laws that a flow must meet to be deployed. One function a law; all are asked, so all problems show at once."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from .. import support
 from ..support import Support
-from . import pods
+from . import pods, scheduling
 from .ir import PARAMETER_KINDS, Flow, Step, Target
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Where, what is wrong, what to do."""
-
-    where: str
-    wrong: str
-    instead: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.wrong}. {self.instead}."
-
+from .problem import Problem
 
 Law = Callable[[Flow, Target], Iterator[Problem]]
 
@@ -180,6 +167,9 @@ LAWS: tuple[Law, ...] = (
     parameters_apart,
     parameters_beside_options,
     configured_pods,
+    scheduling.known_schedule,
+    scheduling.scheduled_parameters,
+    scheduling.new_enough_server,
 )
 
 

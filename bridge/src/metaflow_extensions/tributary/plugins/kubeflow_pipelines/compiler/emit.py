@@ -59,8 +59,10 @@ def emit(flow: Flow, root: Scope, target: Target, payload: Payload) -> Documents
     if flow.parameters:
         root_component["inputDefinitions"] = {"parameters": {each.input: _root_input(each) for each in flow.parameters}}
     info: Document = {"name": target.pipeline}
-    if flow.help:
-        info["description"] = flow.help
+    if target.title:
+        info["displayName"] = target.title
+    if description := target.description or flow.help:
+        info["description"] = description
     pipeline = {
         "components": printer.components,
         "deploymentSpec": {"executors": printer.executors},
@@ -68,8 +70,10 @@ def emit(flow: Flow, root: Scope, target: Target, payload: Payload) -> Documents
         "root": root_component,
         "schemaVersion": "2.1.0",
     }
-    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": printer.platforms}}}}
-    return Documents(pipeline, platform)
+    kubernetes: Document = {"deploymentSpec": {"executors": printer.platforms}}
+    if target.workflow_timeout is not None:
+        kubernetes["pipelineConfig"] = {"activeDeadlineSeconds": target.workflow_timeout}
+    return Documents(pipeline, {"platforms": {"kubernetes": kubernetes}})
 
 
 @dataclass

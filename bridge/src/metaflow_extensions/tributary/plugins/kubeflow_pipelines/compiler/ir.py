@@ -76,6 +76,14 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """What @schedule says: the expression as the user or Metaflow wrote it, None for never, and the time zone."""
+
+    expression: str | None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True)
 class Flow:
     """The whole flow, and what the command line says of its surroundings. `steps` are in topological order."""
 
@@ -89,6 +97,7 @@ class Flow:
     parameters: tuple[Parameter, ...] = ()
     configs: tuple[str, ...] = ()
     decorators: tuple[Decorator, ...] = ()
+    schedule: Schedule | None = None
     mutators: tuple[str, ...] = ()
     environment_type: str = "local"
     datastore_type: str = "s3"
@@ -103,6 +112,7 @@ class Flow:
 class Target:
     """What the spec is made for: the pipeline's name, the pods' config and secret, and how wide a foreach may run.
 
+    `workflow_timeout` is the most seconds that a run may take. `title` and `description` are for people to read.
     `capabilities` is what the server understands; before it has been asked, what the newest understands.
     """
 
@@ -111,4 +121,7 @@ class Target:
     steps_config: str | None = None
     steps_secret: str | None = None
     namespace: str | None = None
+    workflow_timeout: int | None = None
+    title: str | None = None
+    description: str | None = None
     capabilities: Capabilities = EVERYTHING

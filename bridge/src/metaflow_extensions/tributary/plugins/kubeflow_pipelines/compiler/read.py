@@ -24,6 +24,7 @@ def read(state: compat.State) -> ir.Flow:
         parameters=_parameters(state),
         configs=compat.configs(state),
         decorators=tuple(ir.Decorator(name, {}) for name in compat.flow_decorators(state)),
+        schedule=_schedule(state),
         mutators=compat.flow_mutators(state),
         environment_type=state.environment.TYPE,
         datastore_type=state.flow_datastore.TYPE,
@@ -38,6 +39,11 @@ def read(state: compat.State) -> ir.Flow:
 def encode(value: Any) -> str:
     """A parameter's value as a pipeline input: JSON, in which neither Argo nor the kubelet finds a thing to replace."""
     return json.dumps(value).replace("{{", "{\\u007b").replace("$(", "$\\u0028")
+
+
+def _schedule(state: compat.State) -> ir.Schedule | None:
+    found = compat.schedule(state)
+    return None if found is None else ir.Schedule(*found)
 
 
 def _parameters(state: compat.State) -> tuple[ir.Parameter, ...]:

@@ -1,0 +1,105 @@
+"""A pipeline's recurring run over deployments: never two active, left alone when nothing changed."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from bridge.tests.lib.graphs import TARGET
+from bridge.tests.lib.kubeflow import Kubeflow, error, serving
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines import deploy
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.emit import Documents
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import DeploymentNotes, FlowIdentity
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.refusals import Refused
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.server import Server
+
+FIRST = Documents({"pipelineInfo": {"name": "testflow"}}, {"platforms": {"kubernetes": {}}})
+SECOND = Documents({"pipelineInfo": {"name": "testflow", "description": "other"}}, {"platforms": {"kubernetes": {}}})
+NOTED = DeploymentNotes(FlowIdentity("TestFlow"), "alice")
+HOURLY, DAILY = "0 0 * * * *", "0 0 0 * * *"
+
+
+@pytest.fixture
+def kubeflow() -> Iterator[Kubeflow]:
+    with serving(Kubeflow()) as running:
+        yield running
+
+
+def create(kubeflow: Kubeflow, documents: Documents, cron: str | None) -> deploy.Deployed:
+    return deploy.create(Server(kubeflow.url), NOTED, TARGET, documents, None, cron=cron, experiment="nightly")
+
+
+def test_a_schedule_is_made_with_the_version_and_named_after_the_pipeline(kubeflow: Kubeflow) -> None:
+    made = create(kubeflow, FIRST, HOURLY)
+    ((schedule_id, schedule),) = kubeflow.recurring_runs.items()
+    assert (made.schedule.change, made.schedule.recurring_run_id) == ("created", schedule_id)
+    assert schedule["display_name"] == "testflow"
+    assert schedule["trigger"] == {"cron_schedule": {"cron": HOURLY}}
+    assert schedule["no_catchup"] is True
+    assert schedule["pipeline_version_reference"]["pipeline_version_id"] == made.version.id
+    assert kubeflow.experiments[0]["display_name"] == "nightly"
+
+
+def test_an_unchanged_schedule_is_left_alone(kubeflow: Kubeflow) -> None:
+    first = create(kubeflow, FIRST, HOURLY).schedule
+    again = create(kubeflow, FIRST, HOURLY).schedule
+    assert (again.change, again.recurring_run_id) == ("kept", first.recurring_run_id)
+    assert kubeflow.active == [1]
+
+
+@pytest.mark.parametrize(("documents", "cron"), [(FIRST, DAILY), (SECOND, HOURLY)], ids=["other time", "other version"])
+def test_a_changed_schedule_or_version_replaces_it_and_never_are_two_active(
+    kubeflow: Kubeflow, documents: Documents, cron: str
+) -> None:
+    create(kubeflow, FIRST, HOURLY)
+    made = create(kubeflow, documents, cron)
+    (schedule,) = kubeflow.recurring_runs.values()
+    assert made.schedule.change == "replaced"
+    assert schedule["trigger"]["cron_schedule"]["cron"] == cron
+    assert schedule["pipeline_version_reference"]["pipeline_version_id"] == made.version.id
+    assert max(kubeflow.active) == 1 and kubeflow.active[-1] == 1
+
+
+def test_when_the_new_schedule_cannot_be_made_the_old_one_goes_on(kubeflow: Kubeflow) -> None:
+    create(kubeflow, FIRST, HOURLY)
+    kubeflow.failing, kubeflow.failures = "POST /apis/v2beta1/recurringruns", [error(500, 13, "no")]
+    # The first request that begins so is the one that pauses the old schedule: it fails, and nothing has changed.
+    with pytest.raises(Refused, match="no"):
+        create(kubeflow, FIRST, DAILY)
+    assert kubeflow.active[-1] == 1
+    kubeflow.failing, kubeflow.failures = "POST /apis/v2beta1/recurringruns ", [error(500, 13, "no")]
+    with pytest.raises(Refused, match="no"):
+        create(kubeflow, FIRST, DAILY)
+    (schedule,) = kubeflow.recurring_runs.values()
+    assert (schedule["status"], schedule["trigger"]["cron_schedule"]["cron"]) == ("ENABLED", HOURLY)
+    assert create(kubeflow, FIRST, DAILY).schedule.change == "replaced"
+
+
+def test_a_schedule_that_somebody_paused_stays_paused(kubeflow: Kubeflow) -> None:
+    create(kubeflow, FIRST, HOURLY)
+    (schedule,) = kubeflow.recurring_runs.values()
+    schedule |= {"mode": "DISABLE", "status": "DISABLED"}
+    assert create(kubeflow, FIRST, HOURLY).schedule.paused
+    assert create(kubeflow, SECOND, DAILY).schedule.paused
+    assert kubeflow.active[-1] == 0
+
+
+def test_a_schedule_goes_with_its_decorator_and_with_its_pipeline(kubeflow: Kubeflow) -> None:
+    create(kubeflow, FIRST, HOURLY)
+    assert create(kubeflow, FIRST, None).schedule.change == "removed"
+    assert kubeflow.recurring_runs == {}
+    create(kubeflow, FIRST, HOURLY)
+    deploy.delete(Server(kubeflow.url), NOTED.identity, "testflow")
+    assert kubeflow.recurring_runs == {} and kubeflow.pipelines == {}
+
+
+def test_schedules_of_others_are_left_alone_over_all_pages(kubeflow: Kubeflow) -> None:
+    for number in range(4):
+        kubeflow.recurring_runs[f"their-{number}"] = {
+            "recurring_run_id": f"their-{number}",
+            "display_name": "testflow" if number else "their own",
+            "pipeline_version_reference": {"pipeline_id": "pipeline-9" if number else "pipeline-1"},
+            "status": "ENABLED",
+        }
+    create(kubeflow, FIRST, HOURLY)
+    create(kubeflow, FIRST, None)
+    assert sorted(kubeflow.recurring_runs) == ["their-0", "their-1", "their-2", "their-3"]
