@@ -29,7 +29,7 @@ CODE := bridge images charts/tests playbooks e2e
 ##@ Every day
 .PHONY: help
 help: ## Print this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {gsub(/[$$][$$]/, "$$", $$2); printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\n%s\n' 'Variables: CLUSTER CACHE CONTEXT PROVIDER NAMESPACE RELEASE KUBEFLOW_NAMESPACE REGISTRY PORT PROFILE VALUES DRY_RUN PYTHON (see README.md)'
 
 .PHONY: install
@@ -132,9 +132,13 @@ lock: $(READY) ## Rewrite requirements.txt from pyproject.toml
 e2e: $(READY) ## Cluster tests only; ARGS='-k foreach'
 	@$(RUN) -m pytest -q -m 'cluster and not long' e2e/tests $(ARGS)
 
+.PHONY: e2e-all
+e2e-all: $(READY) ## Every flow of bridge/tests/flows on the cluster against the laptop, four at a time
+	@$(RUN) -m pytest -q -m cluster e2e/tests/cluster/test_flows.py $(ARGS)
+
 .PHONY: test-long
-test-long: $(READY) ## The drills that take too long for make test: a reboot, a bare helm install, beside a foreign Kubeflow
-	@$(RUN) -m pytest -q -m long e2e/tests $(ARGS)
+test-long: $(READY) ## The drills that take too long for make test: faults, a reboot, a bare helm install, beside a foreign Kubeflow
+	@$(RUN) -m pytest -q -m long --ignore=e2e/tests/cluster/test_flows.py e2e/tests $(ARGS)
 	@$(RUN) -m pytest -q -m long bridge/tests images/tests
 
 $(READY): requirements.txt pyproject.toml

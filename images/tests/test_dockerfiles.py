@@ -60,6 +60,28 @@ def test_what_a_container_is_told_is_no_shell_s_text(dockerfile: Path) -> None:
     )
 
 
+# An image's folder stands for itself, so what our Python images share stands in each; here is what it must be.
+# The packages come before the code, which changes most: layers above a change are made anew.
+PYTHON_LAYERS = [
+    ("ARG", "BASE"),
+    ("FROM", "${BASE}"),
+    ("COPY", "etc/ /etc/"),
+    ("COPY", "site/ /opt/site/"),
+    ("USER", "10001:10001"),
+    ("WORKDIR", "/tmp"),
+    ("COPY", "src/ /opt/site/"),
+]
+PYTHON_VARIABLES = ["PYTHONPATH=/opt/site", "PYTHONUNBUFFERED=1", "HOME=/tmp", "LANG=C.UTF-8", "TZ=UTC"]
+
+
+@pytest.mark.parametrize("image", [name for name, image in TABLE.images.items() if image.python])
+def test_python_images_are_laid_out_alike(image: str) -> None:
+    found = instructions(TABLE.images[image].folder / "Dockerfile")
+    assert [each for each in found if each[0] in {name for name, _ in PYTHON_LAYERS}] == PYTHON_LAYERS
+    (variables,) = [arguments.split() for name, arguments in found if name == "ENV"]
+    assert variables[: len(PYTHON_VARIABLES)] == PYTHON_VARIABLES
+
+
 def test_the_account_is_that_of_the_images() -> None:
     assert "tributary:x:10001:10001:" in (FOLDER / "account" / "passwd").read_text()
     assert "tributary:x:10001:" in (FOLDER / "account" / "group").read_text()

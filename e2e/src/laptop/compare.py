@@ -2,39 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-Place = tuple[str, tuple[int, ...]]
+from laptop.equality import equal
+
+# What Metaflow writes down of each attempt that came to its end. The rest of a task's metadata says where it ran.
+OUTCOMES = ("attempt-done", "attempt_ok")
+# The one card of Metaflow's own whose page says nothing of run, task or time.
+PLAIN_CARD = "html"
+_ROUND = re.compile(r"-r(\d+)$")
+
+
+class Place(NamedTuple):
+    """Where a task stands: its step, its index in each foreach around it, and its round where it repeats itself."""
+
+    step: str
+    indexes: tuple[int, ...] = ()
+    round: int = 0
+
+    def __str__(self) -> str:
+        repeated = f" round {self.round}" if self.round else ""
+        return f"{self.step}{''.join(f'[{index}]' for index in self.indexes)}{repeated}"
 
 
 @dataclass(frozen=True)
 class SeenTask:
-    """One task as a client sees it: its pathspec, the attempt that counts, its artifacts by name."""
+    """One task as a client sees it."""
 
     pathspec: str
     attempt: int
     artifacts: dict[str, Any]
+    index: int | None
+    stack: tuple[tuple[Any, ...], ...]
+    stdout: tuple[str, ...]
+    outcomes: Counter[tuple[str, str]]
+    cards: tuple[tuple[Any, ...], ...]
+    parents: frozenset[Place]
+    children: frozenset[Place]
 
 
-def tasks(run: Any) -> dict[Place, SeenTask]:
-    """All tasks of a metaflow.Run, by step and foreach index path. Two tasks at one place raise ValueError."""
-    seen: dict[Place, SeenTask] = {}
+Cards = Callable[[Any], Iterable[Any]]
+
+
+def stock_cards(task: Any) -> Iterable[Any]:
+    """The cards of a metaflow.Task."""
+    from metaflow.cards import get_cards
+
+    cards: Iterable[Any] = get_cards(task)
+    return cards
+
+
+def tasks(run: Any, cards: Cards = stock_cards) -> dict[Place, SeenTask]:
+    """All tasks of a metaflow.Run by their places. Two tasks at one place raise ValueError."""
+    found: dict[Place, Any] = {}
     for step in run:
-        for task in step:
-            place = (step.id, _indices(task))
-            if place in seen:
-                raise ValueError(f"{seen[place].pathspec} and {task.pathspec} stand at the same place {place}")
-            values = {artifact.id: artifact.data for artifact in task}
-            seen[place] = SeenTask(task.pathspec, task.current_attempt, values)
-    return seen
+        for place, task in _places(step):
+            if place in found:
+                raise ValueError(f"{found[place].pathspec} and {task.pathspec} stand at the same place {place}")
+            found[place] = task
+    of_pathspec = {task.pathspec: place for place, task in found.items()}
+    return {place: _seen(task, of_pathspec, cards) for place, task in found.items()}
 
 
-def differences(here: Any, there: Any) -> list[str]:
+def differences(here: Any, there: Any, cards: Cards = stock_cards) -> list[str]:
     """What a run on the cluster has otherwise than the run on the laptop, a sentence each; empty when equal."""
-    wanted, found = tasks(here), tasks(there)
-    wrong = [f"{place}: only on the laptop" for place in sorted(wanted.keys() - found.keys())]
+    wanted, found = tasks(here, cards), tasks(there, cards)
+    wrong = []
+    if here.user_tags != there.user_tags:
+        wrong.append(f"tags {sorted(here.user_tags)} on the laptop, {sorted(there.user_tags)} on the cluster")
+    wrong += [f"{place}: only on the laptop" for place in sorted(wanted.keys() - found.keys())]
     wrong += [f"{place}: only on the cluster" for place in sorted(found.keys() - wanted.keys())]
     for place in sorted(wanted.keys() & found.keys()):
         wrong += [f"{place}: {what}" for what in _task_differences(wanted[place], found[place])]
@@ -42,61 +82,66 @@ def differences(here: Any, there: Any) -> list[str]:
 
 
 def _task_differences(wanted: SeenTask, found: SeenTask) -> Iterator[str]:
-    if wanted.attempt != found.attempt:
-        yield f"attempt {wanted.attempt} on the laptop, {found.attempt} on the cluster"
-    if names := _one_sided(wanted.artifacts, found.artifacts):
+    for what in ("attempt", "index", "stack", "stdout", "outcomes", "cards"):
+        a, b = getattr(wanted, what), getattr(found, what)
+        if a != b:
+            yield f"{what} {_plain(a)} on the laptop, {_plain(b)} on the cluster"
+    for what in ("parents", "children"):
+        a, b = getattr(wanted, what), getattr(found, what)
+        if a != b:
+            yield f"{what} {_listed(a)} on the laptop, {_listed(b)} on the cluster"
+    if names := sorted(wanted.artifacts.keys() ^ found.artifacts.keys()):
         yield f"artifacts on one side only: {names}"
     for name in sorted(wanted.artifacts.keys() & found.artifacts.keys()):
         if not equal(wanted.artifacts[name], found.artifacts[name]):
             yield f"artifact {name!r}: {wanted.artifacts[name]!r} on the laptop, {found.artifacts[name]!r} there"
 
 
-def equal(a: Any, b: Any) -> bool:
-    """Equality of two loaded artifacts: arrays by array_equal, models by their predictions, the rest by ==.
+def _seen(task: Any, of_pathspec: dict[str, Place], cards: Cards) -> SeenTask:
+    return SeenTask(
+        pathspec=task.pathspec,
+        attempt=task.current_attempt,
+        artifacts={artifact.id: artifact.data for artifact in task},
+        index=task.index,
+        stack=tuple(tuple(frame) for frame in _stack(task)),
+        stdout=tuple(task.stdout.splitlines()),
+        outcomes=Counter((each.name, each.value) for each in task.metadata if each.name in OUTCOMES),
+        # A card's own id is chosen by the user; its order among its kind is that of the store.
+        cards=tuple(sorted(map(_card, cards(task)), key=repr)),
+        parents=frozenset(of_pathspec[each.pathspec] for each in task.parent_tasks),
+        children=frozenset(of_pathspec[each.pathspec] for each in task.child_tasks),
+    )
 
-    Of an exception that @catch kept, the type and the message count; its stack is that of another machine.
+
+def _card(card: Any) -> tuple[Any, ...]:
+    return (card.type, card.id, card.get() if card.type == PLAIN_CARD else None)
+
+
+def _places(step: Any) -> Iterator[tuple[Place, Any]]:
+    """The tasks of a step with their places.
+
+    On the cluster a further round of a step that repeats itself says so in its id. On a laptop ids are counted, so
+    among the tasks with the same indexes the order of their ids is that of the rounds.
     """
-    if type(a) is not type(b):
-        return False
-    if hasattr(a, "predict"):
-        return _predicts_alike(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(equal, a, b))
-    if hasattr(a, "__array__"):
-        import numpy
-
-        return bool(numpy.array_equal(a, b))
-    if type(a).__name__ == "MetaflowExceptionWrapper":
-        return bool(a.type == b.type) and _message(a.exception) == _message(b.exception)
-    if isinstance(a, BaseException):
-        return str(a) == str(b)
-    if vars_a := getattr(a, "__dict__", None):
-        return equal(vars_a, b.__dict__)
-    return bool(a == b)
+    counted: Counter[tuple[int, ...]] = Counter()
+    for task in sorted(step, key=lambda task: int(task.id) if task.id.isdecimal() else 0):
+        indexes = tuple(frame.index for frame in _stack(task))
+        if task.id.isdecimal():
+            yield Place(step.id, indexes, counted[indexes]), task
+            counted[indexes] += 1
+        else:
+            match = _ROUND.search(task.id)
+            yield Place(step.id, indexes, int(match[1]) if match else 0), task
 
 
-def _message(text: str) -> str:
-    """The first line: behind it @timeout quotes the stack down to the program that called Metaflow."""
-    return text.split("\n", 1)[0]
+def _stack(task: Any) -> Iterable[Any]:
+    """The frames of the foreaches around a task: none outside any. A join stands outside the foreach that it closes."""
+    return task["_foreach_stack"].data if "_foreach_stack" in task else ()
 
 
-def _predicts_alike(a: Any, b: Any) -> bool:
-    import numpy
-
-    width = getattr(a, "n_features_in_", None)
-    if width is None:
-        raise TypeError(f"a model of type {type(a).__name__} does not say how many features it takes")
-    inputs = numpy.random.default_rng(7).uniform(0, 16, size=(200, width))
-    return bool(numpy.array_equal(a.predict(inputs), b.predict(inputs)))
+def _listed(places: Iterable[Place]) -> str:
+    return ", ".join(map(str, sorted(places))) or "none"
 
 
-def _indices(task: Any) -> tuple[int, ...]:
-    """The foreach index path of a task: () outside any foreach. A join stands outside the foreach it closes."""
-    frames: Iterable[Any] = task["_foreach_stack"].data if "_foreach_stack" in task else ()
-    return tuple(frame.index for frame in frames)
-
-
-def _one_sided(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
-    return sorted(a.keys() ^ b.keys())
+def _plain(value: Any) -> Any:
+    return sorted(value.elements()) if isinstance(value, Counter) else value

@@ -17,6 +17,7 @@ import pytest
 from cluster.kubectl import Kubectl
 from cluster.providers import provider_of
 from cluster.settings import Settings
+from laptop.gate import Gate
 from laptop.shell import Laptop, exports
 
 ROOT = Path(__file__).parents[3]
@@ -93,6 +94,12 @@ def store(laptop: Laptop, facts: dict[str, str]) -> Any:
     keys = _credentials(laptop.client / "credentials")
     session = boto3.Session(keys["aws_access_key_id"], keys["aws_secret_access_key"], region_name="us-east-1")
     return session.client("s3", endpoint_url=facts["METAFLOW_S3_ENDPOINT_URL"])
+
+
+@pytest.fixture
+def gate(store: Any, facts: dict[str, str]) -> Gate:
+    """A gate of this test's own."""
+    return Gate(store, facts["METAFLOW_DATASTORE_SYSROOT_S3"].removeprefix("s3://").split("/")[0])
 
 
 def _credentials(file: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 
 from cluster.kubectl import Kubectl
 from cluster.settings import Settings
-from laptop.eventually import eventually
+from laptop.ends import end_state
 from laptop.shell import Laptop
 
 pytestmark = pytest.mark.cluster
@@ -21,14 +21,7 @@ STEPS = {"start": 1, "work": 2, "join": 1, "end": 1}
 def run_id(laptop: Laptop, kubeflow: Any) -> str:
     laptop.deploy(FLOW)
     found = laptop.trigger(FLOW)
-    eventually(
-        lambda: (
-            None
-            if (state := kubeflow.get_run(found.removeprefix("kfp-")).state) in ("SUCCEEDED", "FAILED")
-            else f"{found} is {state}"
-        ),
-        within=600,
-    )
+    end_state(kubeflow, found)
     return found
 
 

@@ -1,53 +1,196 @@
-"""The oracle itself: what counts as equal between a laptop and a cluster."""
+"""The comparison of two runs: each thing that a client can read is missed when it differs."""
 
 from __future__ import annotations
 
-import numpy
+from collections.abc import Callable, Iterator
+from dataclasses import astuple, dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
-from sklearn.linear_model import LinearRegression
 
-from laptop.compare import equal
-
-
-class MetaflowExceptionWrapper(Exception):
-    """Has the name and the fields of what @catch keeps."""
-
-    def __init__(self, exception: str, kind: str = "ValueError") -> None:
-        super().__init__(f"{exception} {id(self)}")
-        self.exception, self.type = exception, kind
+from laptop.compare import Place, differences, tasks
 
 
-def model(slope: float) -> LinearRegression:
-    inputs = numpy.arange(6.0).reshape(3, 2)
-    return LinearRegression().fit(inputs, slope * inputs.sum(axis=1))
+@dataclass(frozen=True)
+class Frame:
+    """As Metaflow's ForeachFrame."""
+
+    step: str
+    var: str
+    num_splits: int
+    index: int
+    value: str
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(astuple(self))
+
+
+@dataclass(frozen=True)
+class Card:
+    type: str
+    id: str | None = None
+    html: str = "a page"
+
+    def get(self) -> str:
+        return self.html
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the comparison asks of a metaflow.Task."""
+
+    id: str
+    step: str = "work"
+    indexes: tuple[int, ...] = ()
+    artifacts: dict[str, Any] = field(default_factory=dict)
+    current_attempt: int = 0
+    stdout: str = "a line\n"
+    outcomes: tuple[tuple[str, str], ...] = (("attempt_ok", "True"), ("attempt-done", "0"))
+    cards: tuple[Card, ...] = ()
+    parent_tasks: tuple[Any, ...] = ()
+    child_tasks: tuple[Any, ...] = ()
+    splits: int = 9
+
+    @property
+    def pathspec(self) -> str:
+        return f"Flow/run/{self.step}/{self.id}"
+
+    @property
+    def index(self) -> int | None:
+        return self.indexes[-1] if self.indexes else None
+
+    @property
+    def metadata(self) -> list[Any]:
+        where = [SimpleNamespace(name="ds-root", value=self.id)]
+        return where + [SimpleNamespace(name=name, value=value) for name, value in self.outcomes]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([SimpleNamespace(id=name, data=value) for name, value in self.artifacts.items()])
+
+    def __contains__(self, name: str) -> bool:
+        return name == "_foreach_stack" and bool(self.indexes)
+
+    def __getitem__(self, name: str) -> Any:
+        frames = [
+            Frame(f"fan{depth}", "items", self.splits, index, str(index)) for depth, index in enumerate(self.indexes)
+        ]
+        return SimpleNamespace(data=frames)
+
+
+@dataclass(frozen=True)
+class Step:
+    id: str
+    tasks: tuple[Task, ...]
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self.tasks)
+
+
+@dataclass(frozen=True)
+class Run:
+    tasks: tuple[Task, ...]
+    user_tags: frozenset[str] = frozenset()
+
+    def __iter__(self) -> Iterator[Step]:
+        for name in dict.fromkeys(task.step for task in self.tasks):
+            yield Step(name, tuple(task for task in self.tasks if task.step == name))
+
+
+def cards_of(task: Any) -> tuple[Card, ...]:
+    found: tuple[Card, ...] = task.cards
+    return found
+
+
+def told(here: Run, there: Run) -> list[str]:
+    return differences(here, there, cards_of)
+
+
+HERE = Task("7", artifacts={"a": 1}, cards=(Card("default", "plot"), Card("html")))
+
+
+def test_ids_and_pages_that_name_them_may_differ() -> None:
+    there = replace(HERE, id="t-work", cards=(Card("html"), Card("default", "plot", "another page")))
+    assert told(Run((HERE,)), Run((there,))) == []
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "same"),
+    ("change", "said"),
     [
-        (1, 1, True),
-        (1, 1.0, False),
-        ([1, {"x": (2,)}], [1, {"x": (2,)}], True),
-        ([1, {"x": (2,)}], [1, {"x": (3,)}], False),
-        ([1], [1, 2], False),
-        (numpy.array([1, 2]), numpy.array([1, 2]), True),
-        (numpy.array([1, 2]), numpy.array([1, 3]), False),
-        ({"x": numpy.array([1.5])}, {"x": numpy.array([1.5])}, True),
-        (model(2), model(2), True),
-        (model(2), model(3), False),
-        (ValueError("a"), ValueError("b"), False),
+        (lambda task: replace(task, artifacts={"a": 2}), "work: artifact 'a': 1 on the laptop, 2 there"),
+        (lambda task: replace(task, artifacts={"b": 1}), "work: artifacts on one side only: ['a', 'b']"),
+        (lambda task: replace(task, current_attempt=1), "work: attempt 0 on the laptop, 1 on the cluster"),
         (
-            MetaflowExceptionWrapper("late\nat /here/f.py"),
-            MetaflowExceptionWrapper("late\nat /there/f.py"),
-            True,
+            lambda task: replace(task, stdout="a line\nand another\n"),
+            "work: stdout ('a line',) on the laptop, ('a line', 'and another') on the cluster",
         ),
         (
-            MetaflowExceptionWrapper("late\nat /here/f.py"),
-            MetaflowExceptionWrapper("later\nat /here/f.py"),
-            False,
+            lambda task: replace(task, outcomes=task.outcomes * 2),
+            "work: outcomes [('attempt-done', '0'), ('attempt_ok', 'True')] on the laptop, "
+            "[('attempt-done', '0'), ('attempt-done', '0'), ('attempt_ok', 'True'), ('attempt_ok', 'True')] "
+            "on the cluster",
         ),
-        (MetaflowExceptionWrapper("x"), MetaflowExceptionWrapper("x", "KeyError"), False),
+        (
+            lambda task: replace(task, cards=(Card("default"), Card("html"))),
+            "work: cards (('default', 'plot', None), ('html', None, 'a page')) on the laptop, "
+            "(('default', None, None), ('html', None, 'a page')) on the cluster",
+        ),
+        (
+            lambda task: replace(task, cards=(Card("default", "plot"), Card("html", html="else"))),
+            "work: cards (('default', 'plot', None), ('html', None, 'a page')) on the laptop, "
+            "(('default', 'plot', None), ('html', None, 'else')) on the cluster",
+        ),
+        (lambda task: replace(task, step="play"), "work: only on the laptop"),
     ],
+    ids=["value", "names", "attempt", "log", "done twice", "card id", "card page", "step"],
 )
-def test_equal(a: object, b: object, same: bool) -> None:
-    assert equal(a, b) is same
+def test_what_differs_is_told(change: Callable[[Task], Task], said: str) -> None:
+    assert told(Run((HERE,)), Run((change(HERE),)))[0] == said
+
+
+def test_tags_of_the_user_are_compared() -> None:
+    assert told(Run((HERE,), frozenset({"mine"})), Run((HERE,))) == ["tags ['mine'] on the laptop, [] on the cluster"]
+
+
+def test_foreach_indexes_and_sizes_are_compared() -> None:
+    here = Run((replace(HERE, indexes=(0,)), replace(HERE, id="8", indexes=(1,))))
+    assert told(here, Run(tuple(replace(task, id=f"t-{task.id}") for task in here.tasks))) == []
+    assert told(here, Run((replace(HERE, indexes=(0,)),))) == ["work[1]: only on the laptop"]
+    (wrong, _) = told(here, Run(tuple(replace(task, splits=2) for task in here.tasks)))
+    assert wrong.startswith("work[0]: stack (('fan0', 'items', 9, 0, '0'),) on the laptop, (('fan0', 'items', 2, ")
+
+
+def test_parents_and_children_are_compared_by_place() -> None:
+    def run(first: str, second: str, *, linked: bool = True) -> Run:
+        parent, child = Task(first, "start"), Task(second, "end")
+        return Run((replace(parent, child_tasks=(child,) if linked else ()), replace(child, parent_tasks=(parent,))))
+
+    assert told(run("1", "2"), run("t-start", "t-end")) == []
+    assert told(run("1", "2"), run("t-start", "t-end", linked=False)) == [
+        "start: children end on the laptop, none on the cluster"
+    ]
+
+
+def test_rounds_of_a_step_are_places_of_their_own() -> None:
+    here = Run(tuple(Task(id, "loop", artifacts={"n": n}) for n, id in enumerate(["9", "10", "11"])))
+    assert set(tasks(here, cards_of)) == {Place("loop"), Place("loop", (), 1), Place("loop", (), 2)}
+    names = ["t-loop", "t-loop-r1", "t-loop-r2"]
+    there = [Task(id, "loop", artifacts={"n": n}) for n, id in enumerate(names)]
+    assert told(here, Run(tuple(there))) == []
+    assert told(here, Run(tuple(there[:2]))) == ["loop round 2: only on the laptop"]
+    assert told(here, Run((there[0], replace(there[2], id="t-loop-r1"), replace(there[1], id="t-loop-r2")))) == [
+        "loop round 1: artifact 'n': 1 on the laptop, 2 there",
+        "loop round 2: artifact 'n': 2 on the laptop, 1 there",
+    ]
+
+
+def test_rounds_are_counted_for_each_split() -> None:
+    run = Run(tuple(Task(str(10 + n), "loop", indexes=(n % 2,)) for n in range(4)))
+    assert set(tasks(run, cards_of)) == {Place("loop", (index,), n) for index in (0, 1) for n in (0, 1)}
+
+
+def test_two_tasks_at_one_place_are_an_error() -> None:
+    with pytest.raises(
+        ValueError, match=r"Flow/run/work/t-work and Flow/run/work/t-work-again stand at the same place work"
+    ):
+        tasks(Run((Task("t-work"), Task("t-work-again"))), cards_of)

@@ -100,40 +100,38 @@ def test_a_database_that_is_made_later_is_found(postgres: PostgresServer, start_
     assert '"later\\" does not exist' in service.log_text()
 
 
-def test_a_session_that_the_server_ends_is_replaced(
-    postgres: PostgresServer,
-    new_database: Callable[[], str],
-    start_service: StartService,
-    open_api: OpenApi,
-) -> None:
-    database = new_database()
-    service = start_service(postgres.dsn(database))
+@pytest.fixture
+def own_database(new_database: Callable[[], str]) -> str:
+    """A database that no other test uses."""
+    return new_database()
+
+
+@pytest.fixture
+def own_api(postgres: PostgresServer, own_database: str, start_service: StartService, open_api: OpenApi) -> Api:
+    """The API of a service on that database."""
+    service = start_service(postgres.dsn(own_database))
     service.wait_until()
-    api = open_api(service)
-    flow = api.new_flow()
+    return open_api(service)
+
+
+def test_a_session_that_the_server_ends_is_replaced(postgres: PostgresServer, own_database: str, own_api: Api) -> None:
+    flow = own_api.new_flow()
     for _ in range(5):
-        end_sessions(postgres, database)
-        assert api.get(flow)["flow_id"] == flow.rpartition("/")[2]
+        end_sessions(postgres, own_database)
+        assert own_api.get(flow)["flow_id"] == flow.rpartition("/")[2]
 
 
 def test_a_database_that_only_reads_is_taken_for_away(
-    postgres: PostgresServer,
-    new_database: Callable[[], str],
-    start_service: StartService,
-    open_api: OpenApi,
+    postgres: PostgresServer, own_database: str, own_api: Api
 ) -> None:
-    database = new_database()
-    service = start_service(postgres.dsn(database))
-    service.wait_until()
-    api = open_api(service)
-    flow = api.new_flow()
-    postgres.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
-    end_sessions(postgres, database)
-    assert api.get(flow)
-    assert "read-only" in api.message("POST", flow + "/run", 503, {})
-    postgres.execute(f"ALTER DATABASE {database} RESET default_transaction_read_only")
-    end_sessions(postgres, database)
-    api.post(flow + "/run")
+    flow = own_api.new_flow()
+    postgres.execute(f"ALTER DATABASE {own_database} SET default_transaction_read_only = on")
+    end_sessions(postgres, own_database)
+    assert own_api.get(flow)
+    assert "read-only" in own_api.message("POST", flow + "/run", 503, {})
+    postgres.execute(f"ALTER DATABASE {own_database} RESET default_transaction_read_only")
+    end_sessions(postgres, own_database)
+    own_api.post(flow + "/run")
 
 
 def test_the_password_is_never_written(start_service: StartService) -> None:

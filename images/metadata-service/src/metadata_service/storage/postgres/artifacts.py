@@ -10,13 +10,13 @@ from metadata_service.domain.records import Artifact
 from metadata_service.domain.refusals import NotFound
 from metadata_service.domain.selection import Listing, Order, Selection
 from metadata_service.storage.postgres.ancestors import (
-    NOW_MS,
     Ancestors,
     find_ancestors,
     path_parameters,
     shown,
     task_of_run,
 )
+from metadata_service.storage.postgres.below_task import insert_below_task
 from metadata_service.storage.postgres.conditions import Conditions, Row, listing, paged
 from metadata_service.storage.postgres.connections import Connection, Connections
 from metadata_service.storage.postgres.values import as_json
@@ -38,48 +38,19 @@ class PostgresArtifacts:
         self._connections = connections
 
     async def record(self, path: TaskPath, drafts: Sequence[NewArtifact]) -> int:
-        # One statement for all rows: a single round trip, and stored whole or not at all.
-        query = f"""
-            WITH t AS (
-                SELECT t.flow_id, t.run_number, r.run_id, t.step_name, t.task_id, t.task_name {task_of_run(path)}
-            ),
-            stored AS (
-                INSERT INTO artifact_v3
-                    (flow_id, run_number, run_id, step_name, task_id, task_name, ts_epoch,
-                     name, location, ds_type, sha, type, content_type, user_name, attempt_id, tags, system_tags)
-                SELECT t.*, {NOW_MS},
-                    a.name, a.location, a.ds_type, a.sha, a.type, a.content_type, a.user_name, a.attempt_id,
-                    a.tags::jsonb, a.system_tags::jsonb
-                FROM t CROSS JOIN unnest(
-                    %(names)s::text[], %(locations)s::text[], %(ds_types)s::text[], %(shas)s::text[],
-                    %(types)s::text[], %(content_types)s::text[], %(users)s::text[], %(attempts)s::smallint[],
-                    %(tags)s::text[], %(system_tags)s::text[]
-                ) AS a (name, location, ds_type, sha, type, content_type, user_name, attempt_id, tags, system_tags)
-                ON CONFLICT DO NOTHING
-                RETURNING 1
-            )
-            SELECT EXISTS (SELECT FROM t), (SELECT count(*) FROM stored)
-        """
-        parameters = {
-            **path_parameters(path),
-            "names": [draft.name for draft in drafts],
-            "locations": [draft.location for draft in drafts],
-            "ds_types": [draft.ds_type for draft in drafts],
-            "shas": [draft.sha for draft in drafts],
-            "types": [draft.type for draft in drafts],
-            "content_types": [draft.content_type for draft in drafts],
-            "users": [draft.user_name for draft in drafts],
-            "attempts": [draft.attempt_id for draft in drafts],
-            "tags": [as_json(draft.tags) for draft in drafts],
-            "system_tags": [as_json(draft.system_tags) for draft in drafts],
+        rows: dict[str, tuple[str, Sequence[object]]] = {
+            "name": ("text", [draft.name for draft in drafts]),
+            "location": ("text", [draft.location for draft in drafts]),
+            "ds_type": ("text", [draft.ds_type for draft in drafts]),
+            "sha": ("text", [draft.sha for draft in drafts]),
+            "type": ("text", [draft.type for draft in drafts]),
+            "content_type": ("text", [draft.content_type for draft in drafts]),
+            "user_name": ("text", [draft.user_name for draft in drafts]),
+            "attempt_id": ("smallint", [draft.attempt_id for draft in drafts]),
+            "tags": ("jsonb", [as_json(draft.tags) for draft in drafts]),
+            "system_tags": ("jsonb", [as_json(draft.system_tags) for draft in drafts]),
         }
-        async with self._connections.connection() as connection:
-            row = await (await connection.execute(query, parameters)).fetchone()
-        assert row is not None
-        task_exists, stored = row
-        if not task_exists:
-            raise NotFound(f"Task {path.task!r} of run {path.run!r} does not exist. Record it first.")
-        return int(stored)
+        return await insert_below_task(self._connections, path, "artifact_v3", rows, conflict="ON CONFLICT DO NOTHING")
 
     async def get(self, path: TaskPath, name: str, attempt: int | None) -> Artifact:
         # An attempt need not record what an earlier one did. The artifact called "name", which every attempt records,

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from metadata_service.domain.drafts import NewMetadatum
 from metadata_service.domain.keys import RunPath, TaskPath
 from metadata_service.domain.records import Metadatum
-from metadata_service.domain.refusals import NotFound
 from metadata_service.domain.selection import Listing, Order, Selection
-from metadata_service.storage.postgres.ancestors import NOW_MS, find_ancestors, path_parameters, shown, task_of_run
+from metadata_service.storage.postgres.ancestors import find_ancestors, shown
+from metadata_service.storage.postgres.below_task import insert_below_task
 from metadata_service.storage.postgres.conditions import Conditions, Row, listing, paged
 from metadata_service.storage.postgres.connections import Connections
 from metadata_service.storage.postgres.values import as_json
@@ -30,42 +30,15 @@ class PostgresMetadata:
         self._connections = connections
 
     async def record(self, path: TaskPath, drafts: Sequence[NewMetadatum]) -> int:
-        # One statement for all rows: a single round trip, and stored whole or not at all.
-        query = f"""
-            WITH t AS (
-                SELECT t.flow_id, t.run_number, r.run_id, t.step_name, t.task_id, t.task_name {task_of_run(path)}
-            ),
-            stored AS (
-                INSERT INTO metadata_v3
-                    (flow_id, run_number, run_id, step_name, task_id, task_name, ts_epoch,
-                     field_name, value, type, user_name, tags, system_tags)
-                SELECT t.*, {NOW_MS}, m.field_name, m.value, m.type, m.user_name,
-                    m.tags::jsonb, m.system_tags::jsonb
-                FROM t CROSS JOIN unnest(
-                    %(fields)s::text[], %(values)s::text[], %(types)s::text[], %(users)s::text[],
-                    %(tags)s::text[], %(system_tags)s::text[]
-                ) WITH ORDINALITY AS m (field_name, value, type, user_name, tags, system_tags, place)
-                ORDER BY m.place
-                RETURNING 1
-            )
-            SELECT EXISTS (SELECT FROM t), (SELECT count(*) FROM stored)
-        """
-        parameters = {
-            **path_parameters(path),
-            "fields": [draft.field_name for draft in drafts],
-            "values": [draft.text() for draft in drafts],
-            "types": [draft.type for draft in drafts],
-            "users": [draft.user_name for draft in drafts],
-            "tags": [as_json(draft.tags) for draft in drafts],
-            "system_tags": [as_json(draft.system_tags) for draft in drafts],
+        rows: dict[str, tuple[str, Sequence[object]]] = {
+            "field_name": ("text", [draft.field_name for draft in drafts]),
+            "value": ("text", [draft.text() for draft in drafts]),
+            "type": ("text", [draft.type for draft in drafts]),
+            "user_name": ("text", [draft.user_name for draft in drafts]),
+            "tags": ("jsonb", [as_json(draft.tags) for draft in drafts]),
+            "system_tags": ("jsonb", [as_json(draft.system_tags) for draft in drafts]),
         }
-        async with self._connections.connection() as connection:
-            row = await (await connection.execute(query, parameters)).fetchone()
-        assert row is not None
-        task_exists, stored = row
-        if not task_exists:
-            raise NotFound(f"Task {path.task!r} of run {path.run!r} does not exist. Record it first.")
-        return int(stored)
+        return await insert_below_task(self._connections, path, "metadata_v3", rows)
 
     async def list(self, scope: RunPath | TaskPath, selection: Selection) -> Listing[Metadatum]:
         async with self._connections.connection() as connection:

@@ -1,0 +1,59 @@
+"""A step whose first attempt is struck by what --how names, behind a step whose failure is caught."""
+
+import os
+import signal
+
+from gates import wait_to_die
+from metaflow import FlowSpec, Parameter, catch, current, kubernetes, step
+
+KINDS = ("nothing", "failure", "memory", "signal", "deletion")
+
+
+class StrickenFlow(FlowSpec):
+    how = Parameter("how", help=f"One of {', '.join(KINDS)}", default="nothing")
+    gate = Parameter("gate", help="Where the step says which pod it runs in, for a deletion", default="")
+
+    @step
+    def start(self):
+        self.base = 20
+        self.next(self.caught)
+
+    @catch(var="trouble")
+    @step
+    def caught(self):
+        self.next(self.stricken)
+        raise ValueError(f"caught on purpose, base {self.base}")
+
+    @kubernetes(memory=256)
+    @step
+    def stricken(self):
+        assert self.how in KINDS, self.how
+        if current.retry_count == 0:
+            strike(self.how, self.gate)
+        self.result = self.base + 1
+        self.next(self.end)
+
+    @step
+    def end(self):
+        self.report = f"result {self.result}, attempt of trouble: {self.trouble is not None}"
+
+
+def strike(how: str, gate: str) -> None:
+    """Fail in this way; `nothing` returns."""
+    if how == "failure":
+        raise RuntimeError("failed on purpose")
+    if how == "memory":
+        hoard = []
+        while True:
+            # Written to, so that the pages are really there.
+            hoard.append(os.urandom(1 << 24))
+    if how == "signal":
+        # The runner, as a kubelet that drains its node would tell it.
+        os.kill(os.getppid(), signal.SIGTERM)
+        signal.pause()
+    if how == "deletion":
+        wait_to_die(gate, "arrived")
+
+
+if __name__ == "__main__":
+    StrickenFlow()

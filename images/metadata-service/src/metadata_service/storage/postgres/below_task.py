@@ -1,0 +1,51 @@
+"""Rows that hang on a task: many of them stored by one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from metadata_service.domain.keys import TaskPath
+from metadata_service.domain.refusals import NotFound
+from metadata_service.storage.postgres.ancestors import NOW_MS, path_parameters, task_of_run
+from metadata_service.storage.postgres.connections import Connections
+
+_OF_THE_TASK = "flow_id, run_number, run_id, step_name, task_id, task_name"
+
+
+async def insert_below_task(
+    connections: Connections,
+    path: TaskPath,
+    table: str,
+    rows: Mapping[str, tuple[str, Sequence[object]]],
+    *,
+    conflict: str = "",
+) -> int:
+    """Store rows of a task in their order, and give their number; `rows` gives each column's type and values.
+
+    Values of type jsonb are JSON texts. One statement for all rows: a single round trip, and stored whole or not at
+    all. Raises NotFound when the task is not recorded.
+    """
+    arrays = ", ".join(f"%({name})s::{'text' if kind == 'jsonb' else kind}[]" for name, (kind, _) in rows.items())
+    values = ", ".join(f"d.{name}::jsonb" if kind == "jsonb" else f"d.{name}" for name, (kind, _) in rows.items())
+    query = f"""
+        WITH t AS (
+            SELECT t.flow_id, t.run_number, r.run_id, t.step_name, t.task_id, t.task_name {task_of_run(path)}
+        ),
+        stored AS (
+            INSERT INTO {table} ({_OF_THE_TASK}, ts_epoch, {", ".join(rows)})
+            SELECT t.*, {NOW_MS}, {values}
+            FROM t CROSS JOIN unnest({arrays}) WITH ORDINALITY AS d ({", ".join(rows)}, place)
+            ORDER BY d.place
+            {conflict}
+            RETURNING 1
+        )
+        SELECT EXISTS (SELECT FROM t), (SELECT count(*) FROM stored)
+    """
+    parameters = path_parameters(path) | {name: list(column) for name, (_, column) in rows.items()}
+    async with connections.connection() as connection:
+        row = await (await connection.execute(query, parameters)).fetchone()
+    assert row is not None
+    task_exists, stored = row
+    if not task_exists:
+        raise NotFound(f"Task {path.task!r} of run {path.run!r} does not exist. Record it first.")
+    return int(stored)
