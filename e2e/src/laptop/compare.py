@@ -49,11 +49,14 @@ Cards = Callable[[Any], Iterable[Any]]
 
 
 def stock_cards(task: Any) -> Iterable[Any]:
-    """The cards of a metaflow.Task."""
+    """The cards of a metaflow.Task. Metaflow raises where there is none."""
     from metaflow.cards import get_cards
+    from metaflow.plugins.cards.exception import CardNotPresentException
 
-    cards: Iterable[Any] = get_cards(task)
-    return cards
+    try:
+        return list(get_cards(task))
+    except CardNotPresentException:
+        return ()
 
 
 def tasks(run: Any, cards: Cards = stock_cards) -> dict[Place, SeenTask]:
