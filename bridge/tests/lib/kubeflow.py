@@ -5,7 +5,8 @@ Paths, fields and error bodies are those of the API server 2.14.
 
 import json
 import re
-from collections.abc import Iterator
+import ssl
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,16 +19,21 @@ Json = dict[str, Any]
 
 
 class Answer(Exception):
-    """An answer that is not 200: status, and body as text."""
+    """An answer that is not a good one: status, body as text, and headers."""
 
-    def __init__(self, status: int, body: str) -> None:
+    def __init__(self, status: int, body: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(body)
-        self.status, self.body = status, body
+        self.status, self.body, self.headers = status, body, headers or {}
 
 
 @dataclass
 class Kubeflow:
-    """What the server holds, and what it was asked. `failures` are given to requests that begin with `failing`."""
+    """What the server holds, and what it was asked.
+
+    `failures` are given to requests that begin with `failing`, one each. From the request on that comes after `healthy`
+    others, `fault` is given to all. `wants` are headers without which everything is denied; `prefix` stands before
+    every path.
+    """
 
     health: Json = field(default_factory=lambda: {"tag_name": "2.14.3", "multi_user": False})
     health_fails: Answer | None = None
@@ -43,13 +49,28 @@ class Kubeflow:
     asked: list[str] = field(default_factory=list)
     failures: list[Answer] = field(default_factory=list)
     failing: str = ""
+    fault: Answer | None = None
+    healthy: int = 0
+    wants: dict[str, str] = field(default_factory=dict)
+    prefix: str = ""
+    heard: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
 
-    def answer(self, method: str, target: str, body: bytes) -> Json:
+    def answer(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Json:
         """Carry the request out; raises Answer for anything but success."""
         split = urlsplit(target)
+        split = split._replace(path=split.path.removeprefix(self.prefix))
         query = {name: values[0] for name, values in parse_qs(split.query).items()}
         self.asked.append(f"{method} {split.path}")
+        self.heard.append(dict(headers))
+        if self.fault and len(self.asked) > self.healthy:
+            raise self.fault
+        if any(headers.get(name) != value for name, value in self.wants.items()):
+            raise error(401, 16, "Unauthenticated: the request has no identity")
+        if self.health["multi_user"] and re.search("/(experiments|recurringruns)$", split.path):
+            given = query if method == "GET" else json.loads(body)
+            if not given.get("namespace"):
+                raise error(400, 3, "Invalid input error: In multi-user mode, a namespace must be specified")
         if split.path.endswith("/healthz"):
             if self.health_fails:
                 raise self.health_fails
@@ -222,8 +243,8 @@ def not_found(message: str) -> Answer:
 
 
 @contextmanager
-def serving(kubeflow: Kubeflow) -> Iterator[Kubeflow]:
-    """Serve it on a free port; its `url` is set meanwhile."""
+def serving(kubeflow: Kubeflow, tls: ssl.SSLContext | None = None) -> Iterator[Kubeflow]:
+    """Serve it on a free port, by https when there is a context; its `url` is set meanwhile."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -234,10 +255,13 @@ def serving(kubeflow: Kubeflow) -> Iterator[Kubeflow]:
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             try:
-                status, said = 200, json.dumps(kubeflow.answer(self.command, self.path, body))
+                status, said = 200, json.dumps(kubeflow.answer(self.command, self.path, body, self.headers))
+                headers: Mapping[str, str] = {}
             except Answer as answer:
-                status, said = answer.status, answer.body
+                status, said, headers = answer.status, answer.body, answer.headers
             self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(said.encode())))
             self.end_headers()
             self.wfile.write(said.encode())
@@ -245,9 +269,11 @@ def serving(kubeflow: Kubeflow) -> Iterator[Kubeflow]:
         do_GET = do_POST = do_DELETE = handle_any
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
-        kubeflow.url = f"http://127.0.0.1:{server.server_port}"
+        kubeflow.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
         try:
             yield kubeflow
         finally:
