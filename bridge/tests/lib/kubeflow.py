@@ -255,7 +255,7 @@ def serving(kubeflow: Kubeflow, tls: ssl.SSLContext | None = None) -> Iterator[K
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             try:
-                status, said = 200, json.dumps(kubeflow.answer(self.command, self.path, body, self.headers))
+                status, said = 200, json.dumps(kubeflow.answer(self.command, self.path, body, dict(self.headers)))
                 headers: Mapping[str, str] = {}
             except Answer as answer:
                 status, said, headers = answer.status, answer.body, answer.headers
