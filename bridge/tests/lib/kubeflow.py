@@ -67,7 +67,7 @@ class Kubeflow:
             raise self.fault
         if any(headers.get(name) != value for name, value in self.wants.items()):
             raise error(401, 16, "Unauthenticated: the request has no identity")
-        if self.health["multi_user"] and re.search("/(experiments|recurringruns)$", split.path):
+        if self.health.get("multi_user") and re.search("/(experiments|recurringruns)$", split.path):
             given = query if method == "GET" else json.loads(body)
             if not given.get("namespace"):
                 raise error(400, 3, "Invalid input error: In multi-user mode, a namespace must be specified")
