@@ -58,9 +58,10 @@ def test_equal_flows_give_equal_bytes() -> None:
 
 
 def test_steps_with_like_pods_share_one_component() -> None:
-    pipeline, executors = documents(LINEAR)
-    assert set(pipeline["components"]) == {"comp-pod-1"}
-    assert set(executors) == {"pod-1"}
+    """The first step's container takes the pipeline's inputs, so it is one of its own."""
+    pipeline, executors = documents(flow("start > a\na > b\nb > end"))
+    assert set(pipeline["components"]) == {"comp-pod-1", "comp-pod-2"}
+    assert set(executors) == {"pod-1", "pod-2"}
 
 
 def test_components_with_equal_containers_have_equal_inputs_and_outputs() -> None:
@@ -153,9 +154,14 @@ def test_parameters_reach_the_start_step_only() -> None:
         "alpha": {"parameterType": "STRING", "defaultValue": "0.5", "description": "how much"},
         "key": {"parameterType": "STRING", "defaultValue": ""},
         "must": {"parameterType": "STRING"},
+        "resume_of": {
+            "parameterType": "STRING",
+            "defaultValue": "",
+            "description": "Set by `kubeflow-pipelines resume`; leave it empty.",
+        },
     }
     tasks = pipeline["root"]["dag"]["tasks"]
-    assert set(tasks["start"]["inputs"]["parameters"]) == {"step", "alpha", "key", "must"}
+    assert set(tasks["start"]["inputs"]["parameters"]) == {"step", "alpha", "key", "must", "resume_of"}
     assert set(tasks["a"]["inputs"]["parameters"]) == {"step"}
     assert walk(compiled(whole), lambda step, path: 1, {"must": "1"})[0] == ("start", ())
 

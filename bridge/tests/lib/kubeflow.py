@@ -203,6 +203,19 @@ class Kubeflow:
             raise not_found(f"Run {run_id} not found")
         return {"run": {"id": run_id}, "pipeline_runtime": {"workflow_manifest": json.dumps(self.workflows[run_id])}}
 
+    def list_runs(self, query: Json, body: bytes) -> Json:
+        assert query["sort_by"] == "created_at desc"
+        return _page(list(self.runs.values())[::-1], "runs", query)
+
+    def retry_run(self, run_id: str, query: Json, body: bytes) -> Json:
+        """As the server does: only what has ended badly can be retried."""
+        if run_id not in self.runs:
+            raise not_found(f"Run {run_id} not found")
+        if self.runs[run_id]["state"] not in ("FAILED", "CANCELED"):
+            raise error(400, 3, "Workflow must be Failed/Error to retry")
+        self.runs[run_id]["state"] = "RUNNING"
+        return {}
+
     def terminate_run(self, run_id: str, query: Json, body: bytes) -> Json:
         self.runs[run_id]["state"] = "CANCELING"
         return {}
@@ -222,6 +235,8 @@ ROUTES: list[tuple[str, Any]] = [
     (rf"POST {_API}/recurringruns/([^/]+):enable", Kubeflow.enable_recurring_run),
     (rf"POST {_API}/recurringruns/([^/]+):disable", Kubeflow.disable_recurring_run),
     (rf"DELETE {_API}/recurringruns/([^/]+)", Kubeflow.delete_recurring_run),
+    (rf"GET {_API}/runs", Kubeflow.list_runs),
+    (rf"POST {_API}/runs/([^/]+):retry", Kubeflow.retry_run),
     (rf"POST {_API}/pipelines/upload_version", Kubeflow.upload_version),
     (rf"GET {_API}/experiments", Kubeflow.list_experiments),
     (rf"POST {_API}/experiments", Kubeflow.create_experiment),

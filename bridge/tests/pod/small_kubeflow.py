@@ -18,6 +18,7 @@ from metaflow.exception import MetaflowExceptionWrapper
 from metaflow.graph import FlowGraph
 from metaflow.plugins.datastores.local_storage import LocalStorage
 
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.origin import Origin
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import (
     SCHEMA_VERSION,
     Deployment,
@@ -133,6 +134,8 @@ class SmallKubeflow:
     run: str = "0a1b2c3d-run"
     parameters: Mapping[str, Any] = field(default_factory=dict)
     flows: Path = FLOWS
+    origin: Origin | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
     pods: dict[Place, int] = field(default_factory=dict)
 
     @property
@@ -150,6 +153,7 @@ class SmallKubeflow:
             argv += ["--splits", str(self.splits_file(step, path))]
         if step == self.deployment.start_step:
             argv += [word for each in self.deployment.parameters for word in self._parameter(each)]
+            argv += [f"--origin={self.origin.to_text() if self.origin else ''}"]
         told = {
             "TRIBUTARY_RUN": self.run,
             "TRIBUTARY_NODE": f"wf-1.root.iteration-item(0:0).executor({attempt})",
@@ -159,7 +163,7 @@ class SmallKubeflow:
         return subprocess.Popen(
             argv,
             cwd=self.flows,
-            env=environment(self.root, **(told | variables)),
+            env=environment(self.root, **(told | dict(self.variables) | variables)),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -18,13 +18,18 @@ from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 from metaflow.tagging_util import validate_tags
 
-from . import access, compat, deploy, guard, names, resource, tokens
+from . import access, compat, deploy, names, resource, run_commands, runs, tokens
+from .attributes import attribute_file, write_deployment, write_run
 from .compiler import capabilities
 from .compiler.emit import Documents
 from .compiler.ir import Target
+from .console import command as _command
+from .console import recall as _recall
+from .console import say as _say
+from .console import see, write_run_id
+from .console import server_of as _server
 from .provenance import DeploymentNotes, FlowIdentity
 from .refusals import Refused
-from .server import Server
 
 RIVAL = "metaflow-kubeflow"
 
@@ -133,6 +138,7 @@ _authorize = click.option("--authorize", default=None, help="The deployment's pr
 @click.option(
     "-o", "--output", default=None, type=click.Path(dir_okay=False), help="With --only-json, write to this file."
 )
+@attribute_file
 @click.pass_obj
 def create(
     obj: compat.State,
@@ -152,6 +158,7 @@ def create(
     form: Form,
     keep_code: bool,
     output: str | None,
+    deployer_attribute_file: str | None,
 ) -> None:
     """Compile, store and upload; or compile and print."""
     validate_tags(tags)
@@ -178,7 +185,8 @@ def create(
     if only_json:
         token = tokens.without_server(owner, options)
         documents = deploy.compile_flow(obj, target, token=token, tags=tags, namespace=namespace, keep=keep_code)
-        _print_documents(obj, target, documents, deploy.notes(obj, token), version_name, form, output)
+        text = _print_documents(obj, target, documents, deploy.notes(obj, token), version_name, form, output)
+        write_deployment(obj, deployer_attribute_file, {"pipeline_documents": text})
         return
     server = _server(obj)
     target = replace(target, capabilities=server.capabilities(said))
@@ -199,6 +207,7 @@ def create(
     _say_deployed(obj, made)
     _tell_token(obj, owner, token)
     obj.echo(f"Start a run with: {_command(obj)} trigger")
+    write_deployment(obj, deployer_attribute_file, {})
 
 
 def _print_documents(
@@ -209,7 +218,8 @@ def _print_documents(
     version_name: str | None,
     form: Form,
     output: str | None,
-) -> None:
+) -> str:
+    """Write the documents in that form; gives their text."""
     if deploy.scheduled(obj) is not None:
         obj.echo("Documents carry no schedule: the recurring run of @schedule is made by `create` without --only-json.")
     if form == "resource":
@@ -218,6 +228,7 @@ def _print_documents(
     else:
         text = documents.text(indent=2)
     _write(text, output)
+    return text
 
 
 def _say_deployed(obj: compat.State, made: deploy.Deployed) -> None:
@@ -241,8 +252,16 @@ def _say_deployed(obj: compat.State, made: deploy.Deployed) -> None:
     "--experiment", default=None, help="Experiment that the run belongs to; made when there is none of this name."
 )
 @click.option("--version-name", default=None, help="Version of the pipeline to run. The newest is run without it.")
+@attribute_file
 @click.pass_context
-def trigger(ctx: Any, run_id_file: str | None, experiment: str | None, version_name: str | None, **values: Any) -> None:
+def trigger(
+    ctx: Any,
+    run_id_file: str | None,
+    experiment: str | None,
+    version_name: str | None,
+    deployer_attribute_file: str | None,
+    **values: Any,
+) -> None:
     """Start a run with the parameters that were given."""
     obj = ctx.obj
     parameters = deploy.encoded_parameters(obj, compat.given_parameters(obj, ctx, values))
@@ -250,14 +269,9 @@ def trigger(ctx: Any, run_id_file: str | None, experiment: str | None, version_n
         _server(obj), obj.flow_identity, obj.pipeline_name, parameters, version_name=version_name, experiment=experiment
     )
     obj.echo(f"Pipeline *{obj.pipeline_name}* started (run-id *{run_id}*).", bold=True)
-    if run_id_file:
-        try:
-            Path(run_id_file).write_text(run_id, encoding="utf-8")
-        except OSError as error:
-            raise Refused(f"--run-id-file: {run_id_file!r}: {error.strerror}. The run {run_id} has started.") from error
-    if metaflow_config.UI_URL:
-        obj.echo(f"See the run at {metaflow_config.UI_URL.rstrip('/')}/{obj.flow.name}/{run_id}")
-    obj.echo(f"Ask how it stands with: {_command(obj)} status {run_id}")
+    write_run_id(run_id_file, run_id)
+    write_run(obj, deployer_attribute_file, run_id)
+    see(obj, run_id)
 
 
 @kubeflow_pipelines.command(help="Say how a run stands, and why steps failed.")
@@ -305,19 +319,29 @@ def delete(obj: compat.State, authorize: str | None) -> None:
 
 @kubeflow_pipelines.command(name="list", help="List the pipelines that were made from this flow.")
 @click.option("--all", "every", is_flag=True, help="List those of all Metaflow flows, each with its flow.")
+@click.option("--versions", "of_versions", is_flag=True, help="List this pipeline's versions, newest first.")
+@click.option("--runs", "of_runs", is_flag=True, help="List this pipeline's newest runs, with their states.")
+@click.option("--most", default=20, show_default=True, type=click.IntRange(min=1), help="With --runs: how many.")
 @click.pass_obj
-def list_pipelines(obj: compat.State, every: bool) -> None:
-    """Print one pipeline a line."""
-    for name, flow in deploy.deployments(_server(obj), None if every else obj.flow.name):
+def list_pipelines(obj: compat.State, every: bool, of_versions: bool, of_runs: bool, most: int) -> None:
+    """Print one pipeline, version or run a line."""
+    if every + of_versions + of_runs > 1:
+        raise Refused("--all, --versions, --runs: are three lists. Give one of them.")
+    server = _server(obj)
+    if of_versions:
+        for version in runs.versions(server, obj.flow_identity, obj.pipeline_name):
+            _say(obj, f"{version.name} {version.created}".rstrip())
+        return
+    if of_runs:
+        for run in runs.recent(server, obj.flow_identity, obj.pipeline_name, most):
+            _say(obj, f"{names.run_id(run.id)} {run.state.capitalize()} {run.created}".rstrip())
+        return
+    for name, flow in deploy.deployments(server, None if every else obj.flow.name):
         _say(obj, f"{name} {flow}" if every else name)
 
 
-def _server(obj: compat.State) -> Server:
-    return Server(obj.kubeflow_url, obj.kubeflow_namespace, access.keys(metaflow_config, os.environ))
-
-
-def _recall(obj: compat.State) -> guard.Recall:
-    return lambda key: compat.recall(obj, key)
+for _each in run_commands.COMMANDS:
+    kubeflow_pipelines.add_command(_each)
 
 
 def _pipeline_name(identity: FlowIdentity, given: str | None) -> str:
@@ -338,10 +362,6 @@ def _tell_token(obj: compat.State, owner: tokens.Owner, token: str) -> None:
         obj.echo(f"The token could not be kept on this machine ({error.strerror}). Give it with --authorize next time.")
 
 
-def _say(obj: compat.State, line: str) -> None:
-    obj.echo_always(line, err=False, no_bold=True)
-
-
 def _write(text: str, output: str | None) -> None:
     if output is None:
         click.echo(text, nl=False)
@@ -352,15 +372,6 @@ def _write(text: str, output: str | None) -> None:
         raise Refused(
             f"--output {output!r}: cannot be written ({error.strerror}). Name a file in a folder that exists."
         ) from None
-
-
-def _command(obj: compat.State) -> str:
-    project = " ".join(compat.top_level_options(obj))
-    name = (
-        "" if obj.flow_identity.project or obj.pipeline_name == names.pipeline_name(obj.flow.name, None) else "--name"
-    )
-    words = ["python", compat.flow_file(), project, "kubeflow-pipelines", name and f"{name} {obj.pipeline_name}"]
-    return " ".join(filter(None, words))
 
 
 def _is_installed(distribution: str) -> bool:

@@ -105,6 +105,12 @@ def locate(state: State, blob: bytes) -> tuple[str, str]:
     return storage.full_uri(storage.path_join(addressed._prefix, key[:2], key)), key
 
 
+def has_begun(state: State, run_id: str) -> bool:
+    """Whether the flow's datastore holds the parameters of this run."""
+    found = state.flow_datastore.get_task_datastores(run_id, steps=["_parameters"])
+    return any(task["_task_ok"] for task in found)
+
+
 def parameters(state: State) -> Iterator[Any]:
     """The flow's Parameters, without its Configs."""
     return (each for _, each in state.flow._get_parameters() if not each.IS_CONFIG_PARAMETER)
@@ -218,6 +224,14 @@ def flow_place(state: State) -> tuple[str, int]:
 def flow_file() -> str:
     """The flow's file inside the code package: Metaflow packs the folder of the running script."""
     return os.path.basename(sys.argv[0])
+
+
+def teach_types_of_options() -> None:
+    """Tell Metaflow's Deployer API of click's types that our commands use and it does not know."""
+    # Imported here: it imports Metaflow's whole command line, which imports this extension.
+    from metaflow.runner import click_api
+
+    click_api.click_to_python_types.setdefault(click.IntRange, int)
 
 
 def username() -> str:

@@ -22,6 +22,9 @@ STEP_INPUT = "step"
 ITEMS_INPUT = "items"
 SPLITS_OUTPUT = "splits"
 
+# The pipeline's own input: which run a run resumes. Empty for a run that starts anew.
+ORIGIN_INPUT = "resume_of"
+
 
 def index_input(depth: int) -> str:
     """The input that holds the index of the foreach at this depth; 0 is the outermost."""
@@ -88,7 +91,7 @@ def task_names(steps: Iterable[str], foreaches: Iterable[str] = ()) -> tuple[Map
 
 def input_names(parameters: Iterable[str]) -> Mapping[str, str]:
     """Metaflow parameter -> pipeline input: letters, digits and underscores only, and none of our own inputs."""
-    taken = {STEP_INPUT, ITEMS_INPUT, SPLITS_OUTPUT}
+    taken = {STEP_INPUT, ITEMS_INPUT, SPLITS_OUTPUT, ORIGIN_INPUT}
     names: dict[str, str] = {}
     for parameter in parameters:
         name = re.sub(r"\W", "_", parameter, flags=re.ASCII)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .pod.ids import task_id
 from .server import Run
 
 State = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "SKIPPED"]
@@ -60,6 +61,11 @@ class StepState:
     indexes: tuple[int, ...]
     state: State
     error: str | None
+
+    @property
+    def id(self) -> str:
+        """The id of its Metaflow task."""
+        return task_id(self.step, self.indexes)
 
     def __str__(self) -> str:
         return f"{self.step}{''.join(f'[{index}]' for index in self.indexes)}"

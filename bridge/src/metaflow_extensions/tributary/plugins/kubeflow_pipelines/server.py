@@ -43,6 +43,7 @@ class Version:
     id: str
     name: str
     description: str = ""
+    created: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Run:
     pipeline_id: str | None
     version_id: str | None
     tasks: tuple[Task, ...]
+    created: str = ""
 
 
 @dataclass(frozen=True)
@@ -216,18 +218,17 @@ class Server:
 
     def run(self, run_id: str) -> Run:
         """The run of this id. NotFound when there is none."""
-        answer = self._ask(self._api.RunServiceApi(self._client).run_service_get_run, run_id)
-        details = (answer.get("run_details") or {}).get("task_details") or []
-        made_from = answer.get("pipeline_version_reference") or {}
-        return Run(
-            id=answer["run_id"],
-            name=answer.get("display_name") or "",
-            state=answer.get("state") or "PENDING",
-            error=(answer.get("error") or {}).get("message"),
-            pipeline_id=made_from.get("pipeline_id"),
-            version_id=made_from.get("pipeline_version_id"),
-            tasks=tuple(Task(each.get("display_name") or "", each.get("state") or "") for each in details),
-        )
+        return _run(self._ask(self._api.RunServiceApi(self._client).run_service_get_run, run_id))
+
+    def runs(self, pipeline: Pipeline) -> Iterator[Run]:
+        """The runs of the pipeline's versions, newest first."""
+        service = self._api.RunServiceApi(self._client)
+        for answer in self._pages(service.run_service_list_runs, sort_by="created_at desc", **self._where):
+            yield from (run for run in map(_run, answer.get("runs", [])) if run.pipeline_id == pipeline.id)
+
+    def retry(self, run_id: str) -> None:
+        """Let the failed tasks of an ended run run again. NotFound when there is no such run."""
+        self._ask(self._api.RunServiceApi(self._client).run_service_retry_run, run_id)
 
     def workflow(self, run_id: str) -> Json | None:
         """The run's Argo workflow as the server last saw it, or None where this version does not tell it.
@@ -261,11 +262,27 @@ def _pipeline(answer: Json) -> Pipeline:
     )
 
 
+def _run(answer: Json) -> Run:
+    details = (answer.get("run_details") or {}).get("task_details") or []
+    made_from = answer.get("pipeline_version_reference") or {}
+    return Run(
+        id=answer["run_id"],
+        name=answer.get("display_name") or "",
+        state=answer.get("state") or "PENDING",
+        error=(answer.get("error") or {}).get("message"),
+        pipeline_id=made_from.get("pipeline_id"),
+        version_id=made_from.get("pipeline_version_id"),
+        tasks=tuple(Task(each.get("display_name") or "", each.get("state") or "") for each in details),
+        created=answer.get("created_at") or "",
+    )
+
+
 def _version(answer: Json) -> Version:
     return Version(
         answer["pipeline_version_id"],
         answer.get("display_name") or answer.get("name") or "",
         answer.get("description") or "",
+        answer.get("created_at") or "",
     )
 
 

@@ -157,5 +157,5 @@ ENVIRONMENT = _refused("no packages are installed in pods", "Use --environment l
 
 IMAGE_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
-TRIGGER_OPTIONS = frozenset({"experiment", "help", "run-id-file", "version-name"})
+TRIGGER_OPTIONS = frozenset({"deployer-attribute-file", "experiment", "help", "run-id-file", "version-name"})
 """What `kubeflow-pipelines trigger` takes beside the flow's parameters."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..names import ITEMS_INPUT, SPLITS_OUTPUT, STEP_INPUT, index_input
+from ..names import ITEMS_INPUT, ORIGIN_INPUT, SPLITS_OUTPUT, STEP_INPUT, index_input
 from . import pods
 from .ir import Flow, Parameter, Step, Target
 from .wiring import Scope, Task
@@ -24,6 +24,7 @@ LONGEST_BACKOFF = "2592000s"
 
 Document = dict[str, Any]
 _TEXT = {"parameterType": "STRING"}
+_ORIGIN = {**_TEXT, "defaultValue": "", "description": "Set by `kubeflow-pipelines resume`; leave it empty."}
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,8 @@ def emit(flow: Flow, root: Scope, target: Target, payload: Payload) -> Documents
     """The documents for the flow wired as `root`."""
     printer = _Printer(flow, target, payload)
     dag = {"tasks": printer.tasks(root)}
-    root_component: Document = {"dag": dag}
-    if flow.parameters:
-        root_component["inputDefinitions"] = {"parameters": {each.input: _root_input(each) for each in flow.parameters}}
+    inputs = {each.input: _root_input(each) for each in flow.parameters} | {ORIGIN_INPUT: _ORIGIN}
+    root_component: Document = {"dag": dag, "inputDefinitions": {"parameters": inputs}}
     info: Document = {"name": target.pipeline}
     if target.title:
         info["displayName"] = target.title
@@ -100,7 +100,7 @@ class _Printer:
                 component = self._step(task, step)
                 inputs[STEP_INPUT] = {"runtimeValue": {"constant": step.name}}
                 if step.name == self.flow.start:
-                    inputs |= {each.input: {"componentInputParameter": each.input} for each in self.flow.parameters}
+                    inputs |= {name: {"componentInputParameter": name} for name in self._given()}
                 if step.retries or step.fallbacks:
                     printed["retryPolicy"] = _retry_policy(step)
         if task.splits_of is not None:
@@ -132,7 +132,7 @@ class _Printer:
         if task.depth:
             declared[ITEMS_INPUT] = _optional()
         if step.name == self.flow.start:
-            declared |= {each.input: _TEXT for each in self.flow.parameters}
+            declared |= dict.fromkeys(self._given(), _TEXT)
         component: Document = {"executorLabel": label, "inputDefinitions": {"parameters": declared}}
         if step.kind == "foreach":
             component["outputDefinitions"] = {"parameters": {SPLITS_OUTPUT: _TEXT}}
@@ -161,6 +161,12 @@ class _Printer:
             for parameter in self.flow.parameters:
                 # One word: a value such as -1e-05 would read as an option if it stood alone.
                 yield f"--parameter={parameter.input}={_input(parameter.input)}"
+            yield f"--origin={_input(ORIGIN_INPUT)}"
+
+    def _given(self) -> Iterator[str]:
+        """The pipeline's inputs, which the first step is handed."""
+        yield from (each.input for each in self.flow.parameters)
+        yield ORIGIN_INPUT
 
 
 def _root_input(parameter: Parameter) -> Document:

@@ -7,6 +7,7 @@ from ..record import Deployment, ParameterRecord
 from .attempts import Attempt
 from .ids import PARAMETERS_STEP, task_id
 from .inputs import TaskPlace
+from .origin import CLONE_GROUP, Origin
 
 RUNTIME = "kubeflow-pipelines"
 INTERNAL_DECORATOR = "kubeflow_pipelines_internal"
@@ -59,10 +60,29 @@ def init(deployment: Deployment, run: str, given: Mapping[str, str]) -> list[str
     ]
 
 
+def clone(deployment: Deployment, run: str, origin: Origin) -> list[str]:
+    """`clone`: gives the run the parameters and the finished tasks of the run that it resumes."""
+    return [
+        deployment.flow_file,
+        *_top_level(deployment, ()),
+        CLONE_GROUP,
+        "clone",
+        f"--run-id={run}",
+        f"--origin={origin.to_text()}",
+        *_tags(deployment),
+    ]
+
+
 def step(
-    deployment: Deployment, run: str, task: TaskPlace, attempt: Attempt, inputs_file: str, split_index: int | None
+    deployment: Deployment,
+    run: str,
+    task: TaskPlace,
+    attempt: Attempt,
+    inputs_file: str,
+    split_index: int | None,
+    origin_run: str | None = None,
 ) -> list[str]:
-    """`step`: runs one attempt of a task."""
+    """`step`: runs one attempt of a task; `origin_run` is what its run resumes."""
     record = deployment.steps[task.step]
     return [
         deployment.flow_file,
@@ -75,6 +95,7 @@ def step(
         f"--max-user-code-retries={attempt.max_user_code_retries}",
         f"--input-paths-filename={inputs_file}",
         *([] if split_index is None else [f"--split-index={split_index}"]),
+        *([] if origin_run is None else [f"--clone-run-id={origin_run}"]),
         *_tags(deployment),
         *([] if deployment.namespace is None else [f"--namespace={deployment.namespace}"]),
     ]

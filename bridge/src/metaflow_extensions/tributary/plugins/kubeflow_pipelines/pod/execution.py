@@ -106,7 +106,9 @@ class Execution:
         file = self._folder / "input-paths"
         file.write_text(",".join(self._input_paths()))
         index = inputs.split_index(self._steps, self._place)
-        return commands.step(self._deployment, self._run, self._place, attempt, str(file), index)
+        return commands.step(
+            self._deployment, self._run, self._place, attempt, str(file), index, self._tasks.origin_run()
+        )
 
     def _input_paths(self) -> list[str]:
         if self._place.step == self._deployment.start_step:

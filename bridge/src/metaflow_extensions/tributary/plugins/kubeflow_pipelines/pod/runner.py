@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..record import Deployment
 from . import commands, ids, inputs, outputs
+from .origin import Origin
 
 
 def _input_and_text(word: str) -> tuple[str, str]:
@@ -23,7 +24,7 @@ def _input_and_text(word: str) -> tuple[str, str]:
 def main(record: str, argv: Sequence[str]) -> int:
     """Run the task that argv names; gives the container's exit code. The working folder is the unpacked code package.
 
-    argv: STEP [--index I]... [--splits FILE] [--parameter=INPUT=TEXT]...
+    argv: STEP [--index I]... [--splits FILE] [--parameter=INPUT=TEXT]... [--origin=TEXT]
     """
     deployment = Deployment.from_json(record)
     parser = argparse.ArgumentParser(prog="runner")
@@ -31,6 +32,7 @@ def main(record: str, argv: Sequence[str]) -> int:
     parser.add_argument("--index", type=int, action="append", default=[])
     parser.add_argument("--splits", type=Path)
     parser.add_argument("--parameter", type=_input_and_text, action="append", default=[])
+    parser.add_argument("--origin", type=Origin.from_text)
     given = parser.parse_args(argv)
     place = inputs.check_path(deployment.steps, given.step, given.index)
     run = ids.run_id(os.environ["TRIBUTARY_RUN"])
@@ -41,9 +43,12 @@ def main(record: str, argv: Sequence[str]) -> int:
 
     from .execution import Asked, Execution
     from .process import BecomeCommand
+    from .resume import clone_origin
 
     try:
-        failure = Execution(deployment, run, Asked(place, given.splits, dict(given.parameter))).run()
+        failure = None if given.origin is None else clone_origin(deployment, run, given.origin)
+        if failure is None:
+            failure = Execution(deployment, run, Asked(place, given.splits, dict(given.parameter))).run()
     except BecomeCommand as forked:
         command = forked.with_traceback(None)
     except MetaflowException as error:

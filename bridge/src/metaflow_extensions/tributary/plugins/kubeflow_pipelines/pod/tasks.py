@@ -15,6 +15,7 @@ from ..record import Deployment
 from .attempts import History
 from .ids import PARAMETERS_STEP, task_id
 from .inputs import Path as IndexPath
+from .origin import ORIGIN_NOTE
 
 MAX_ATTEMPTS: int = metaflow_config.MAX_ATTEMPTS
 
@@ -46,6 +47,16 @@ class RunTasks:
     def parameters_stored(self) -> bool:
         """Whether the run's parameters were stored by an earlier attempt of the first step."""
         return self.history(PARAMETERS_STEP, task_id(PARAMETERS_STEP, ())).finished
+
+    def origin_run(self) -> str | None:
+        """The run that this one resumes, as its first step noted it; None for a run that started anew."""
+        task = task_id(PARAMETERS_STEP, ())
+        path = self._storage.path_join(self._flow.flow_name, self._run, PARAMETERS_STEP, task, ORIGIN_NOTE)
+        (noted,) = self._storage.is_file([path])
+        if not noted:
+            return None
+        note = self._read(PARAMETERS_STEP, task).load_metadata([ORIGIN_NOTE], add_attempt=False)
+        return str(note[ORIGIN_NOTE])
 
     def splits(self, step: str, path: IndexPath) -> int:
         """How many splits a foreach step's task made."""

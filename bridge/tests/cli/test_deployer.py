@@ -1,0 +1,138 @@
+"""Metaflow's Deployer API, against a Kubeflow Pipelines of our own; each command is a process, as a user's is."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.tests.lib.commands import SETTINGS
+from bridge.tests.lib.kubeflow import Answer, Kubeflow, serving
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines import deployed_flow
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import (
+    DeploymentNotes,
+    FlowIdentity,
+    TakenParameter,
+    describe_pipeline,
+    describe_version,
+)
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.server import Server
+
+FLOW = """from metaflow import FlowSpec, Parameter, step
+
+
+class DoorFlow(FlowSpec):
+    rate = Parameter("learning-rate", type=float, default=0.5)
+
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    DoorFlow()
+"""
+SPEC = {"root": {"inputDefinitions": {"parameters": {"resume_of": {"defaultValue": ""}, "learning_rate": {}}}}}
+
+
+@pytest.fixture
+def kubeflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kubeflow]:
+    """A Kubeflow Pipelines to which alice has deployed the flow, and which this process and its commands speak to."""
+    for name in [name for name in os.environ if name.startswith(("METAFLOW_", "AWS_"))]:
+        monkeypatch.delenv(name)
+    with serving(Kubeflow()) as running:
+        for name, value in {**SETTINGS, "METAFLOW_KUBEFLOW_PIPELINES_URL": running.url}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("metaflow.metaflow_config.KUBEFLOW_PIPELINES_URL", running.url)
+        server = Server(running.url)
+        made = server.create_pipeline("doorflow", describe_pipeline(FlowIdentity("DoorFlow")))
+        notes = DeploymentNotes(
+            FlowIdentity("DoorFlow"), "alice", "doorflow-0-abcd", (TakenParameter("learning-rate", "float"),)
+        )
+        server.upload_version(made, "v1", json.dumps(SPEC), describe_version(notes))
+        server.create_pipeline("somebodys", "not ours")
+        yield running
+
+
+def from_deployment() -> Any:
+    return deployed_flow.KubeflowPipelinesDeployedFlow.from_deployment(
+        "doorflow", metadata="service@http://127.0.0.1:9"
+    )
+
+
+@pytest.mark.slow
+# Metaflow leaves the logs open that it reads for its error.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_was_compiled_is_at_hand(kubeflow: Kubeflow, tmp_path: Path) -> None:
+    from metaflow import Deployer
+
+    (tmp_path / "door_flow.py").write_text(FLOW)
+    deployer = Deployer(str(tmp_path / "door_flow.py"), show_output=False, pylint=False)
+    deployed = deployer.kubeflow_pipelines(name="other").create(only_json=True, max_workers=7)
+    assert (deployed.id, deployed.flow_name) == ("other", "DoorFlow")
+    pipeline, _ = (json.loads(part) for part in deployed.pipeline_documents.split("\n---\n"))
+    assert pipeline["pipelineInfo"]["name"] == "other"
+    assert deployed.production_token is None
+    with pytest.raises(RuntimeError, match="excludes --generate-new-token"):
+        deployer.kubeflow_pipelines().create(only_json=True, new_token="a", generate_new_token=True)
+
+
+@pytest.mark.slow
+def test_a_run_from_its_start_to_its_end_without_the_flows_file(kubeflow: Kubeflow) -> None:
+    deployed = from_deployment()
+    assert deployed.production_token == "doorflow-0-abcd"
+    assert deployed.pipeline_documents is None
+    run = deployed.trigger(**{"learning_rate": 0.25})
+    assert (run.name, run.pathspec) == ("kfp-run-1", "DoorFlow/kfp-run-1")
+    sent = kubeflow.runs["run-1"]["runtime_config"]["parameters"]
+    assert json.loads(sent["learning_rate"]) == 0.25
+    assert (run.status, run.is_running) == ("Running", True)
+    with pytest.raises(TimeoutError, match="within 0 seconds"):
+        run.wait_for_completion(timeout=0)
+    assert run.terminate()
+    assert kubeflow.runs["run-1"]["state"] == "CANCELING"
+    kubeflow.runs["run-1"]["state"] = "FAILED"
+    again = deployed_flow.KubeflowPipelinesDeployedFlow.get_triggered_run("doorflow", "kfp-run-1", "service@x")
+    again.wait_for_completion()
+    assert again.retry()
+    assert kubeflow.runs["run-1"]["state"] == "RUNNING"
+    assert not again.retry()
+
+
+@pytest.mark.slow
+def test_a_server_that_is_away_is_not_taken_for_the_end_of_the_run(kubeflow: Kubeflow) -> None:
+    run = from_deployment().trigger()
+    kubeflow.failing = "GET /apis/v2beta1/runs"
+    kubeflow.failures = [Answer(503, "starting")] * 9
+    with pytest.raises(deployed_flow.CommandFailed, match="Try again when it is well"):
+        run.wait_for_completion()
+
+
+def test_only_flows_of_metaflow_are_listed_and_found(kubeflow: Kubeflow) -> None:
+    listed = deployed_flow.KubeflowPipelinesDeployedFlow.list_deployed_flows
+    assert [flow.name for flow in listed()] == ["doorflow"]
+    assert list(listed("OtherFlow")) == []
+    with pytest.raises(deployed_flow.CommandFailed, match="was not made from a Metaflow flow"):
+        deployed_flow.KubeflowPipelinesDeployedFlow.from_deployment("somebodys")
+    with pytest.raises(deployed_flow.CommandFailed, match="is not on Kubeflow Pipelines"):
+        deployed_flow.KubeflowPipelinesDeployedFlow.from_deployment("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("branch", "options"),
+    [
+        ("prod", {"production": True}),
+        ("prod.blue", {"production": True, "branch": "blue"}),
+        ("test.blue", {"branch": "blue"}),
+        ("user.alice", {}),
+        (None, {}),
+    ],
+)
+def test_a_branch_is_said_by_the_options_that_made_it(branch: str | None, options: dict[str, Any]) -> None:
+    assert deployed_flow._branch(FlowIdentity("DoorFlow", "project", branch)) == options

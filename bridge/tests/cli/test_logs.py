@@ -1,0 +1,136 @@
+"""`logs` as a user types it: Metaflow's stored logs, and what Kubeflow says where there are none."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge.tests.lib.commands import command
+from bridge.tests.lib.kubeflow import Kubeflow, serving
+from bridge.tests.pod.small_kubeflow import SmallKubeflow, describe
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.logs import Place
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.refusals import Refused
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.server import Server
+
+FLOW = """import sys
+from metaflow import FlowSpec, step
+
+
+class WordyFlow(FlowSpec):
+    @step
+    def start(self):
+        self.items = list(range(11))
+        self.next(self.work, foreach="items")
+
+    @step
+    def work(self):
+        print(f"out of {self.input}")
+        print(f"err of {self.input}", file=sys.stderr)
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    WordyFlow()
+"""
+RUN = "kfp-run-1"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The flow, and a run of it whose splits 2 and 10 have run."""
+    root = tmp_path_factory.mktemp("wordy")
+    flow = root / "wordy_flow.py"
+    flow.write_text(FLOW)
+    run = SmallKubeflow(describe(flow, root), root, run="run-1", flows=root)
+    for step, path in (("start", ()), ("work", (10,)), ("work", (2,))):
+        pod = run.pod(step, path)
+        _out, err = pod.communicate(timeout=120)
+        assert pod.returncode == 0, err
+    return root
+
+
+@pytest.fixture
+def kubeflow() -> Iterator[Kubeflow]:
+    with serving(Kubeflow()) as running:
+        server = Server(running.url)
+        made = server.create_pipeline("wordyflow", "Metaflow flow WordyFlow")
+        version = server.upload_version(made, "v1", "{}", "")
+        server.start_run(made, version, "name", {}, "Default")
+        running.runs["run-1"]["state"] = "FAILED"
+        yield running
+
+
+def logs(folder: Path, kubeflow: Kubeflow, *words: str) -> subprocess.CompletedProcess[str]:
+    return command(
+        folder / "wordy_flow.py",
+        "--quiet",
+        "kubeflow-pipelines",
+        "--url",
+        kubeflow.url,
+        "logs",
+        RUN,
+        *words,
+        settings={"METAFLOW_DATASTORE_SYSROOT_LOCAL": str(folder), "METAFLOW_DEFAULT_DATASTORE": "local"},
+    )
+
+
+def pod_that_waits(where: str) -> dict[str, str]:
+    return {
+        "name": f"wf-1.root.{where}",
+        "type": "Pod",
+        "phase": "Pending",
+        "message": "ImagePullBackOff: Back-off pulling image",
+        "templateName": "system-container-impl",
+    }
+
+
+def test_a_place_is_a_step_and_indexes() -> None:
+    assert Place.parse("train/3/0") == Place("train", (3, 0))
+    assert Place.parse("train").holds("train", (1, 2))
+    assert not Place.parse("train/1").holds("train", (0,))
+    with pytest.raises(Refused, match="an index is no number"):
+        Place.parse("train/x")
+
+
+@pytest.mark.slow
+def test_the_tasks_of_a_step_are_shown_in_the_order_of_their_indexes(folder: Path, kubeflow: Kubeflow) -> None:
+    done = logs(folder, kubeflow, "work", "--stdout")
+    assert (done.returncode, done.stdout) == (0, "out of 2\nout of 10\n"), done.stderr
+
+
+@pytest.mark.slow
+def test_one_task_is_shown_by_its_index_and_not_those_that_begin_like_it(folder: Path, kubeflow: Kubeflow) -> None:
+    done = logs(folder, kubeflow, "work/10", "--stderr", "--timestamps")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} err of 10\n", done.stdout), done.stdout
+    assert logs(folder, kubeflow, "work/1").returncode == 2
+
+
+@pytest.mark.slow
+def test_of_a_pod_that_never_ran_the_reason_is_shown(folder: Path, kubeflow: Kubeflow) -> None:
+    nodes = {"n": pod_that_waits("work.iteration-iterations(3:3).iteration-item.executor")}
+    kubeflow.workflows["run-1"] = {"metadata": {"name": "wf-1"}, "status": {"nodes": nodes}}
+    done = logs(folder, kubeflow, "work/3")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("work[3]: its image cannot be pulled")
+    missing = logs(folder, kubeflow, "join")
+    assert missing.returncode == 2
+    assert "no task of join has begun" in missing.stderr
+
+
+@pytest.mark.slow
+def test_following_an_ended_run_shows_every_line_once_behind_its_task(folder: Path, kubeflow: Kubeflow) -> None:
+    done = logs(folder, kubeflow, "work", "--follow")
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines()) == sorted(
+        f"t-work-{index} {stream} of {index}" for index in (2, 10) for stream in ("out", "err")
+    )

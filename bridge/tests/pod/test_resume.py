@@ -1,0 +1,141 @@
+"""A run that resumes another: what ended well is taken over, the rest runs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bridge.tests.pod.small_kubeflow import PipelineFailed, SmallKubeflow, describe, run_locally, tasks
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.origin import Origin, steps_to_rerun
+
+FLOW = '''
+import os
+from metaflow import FlowSpec, Parameter, current, step
+
+class MendedFlow(FlowSpec):
+    """One split of its foreach fails as long as the file `mended` is not there."""
+
+    base = Parameter("base", type=int, default=1)
+
+    @step
+    def start(self):
+        self.made_in = current.run_id
+        self.next(self.fan)
+
+    @step
+    def fan(self):
+        self.items = [self.base, self.base + 1]
+        self.next(self.work, foreach="items")
+
+    @step
+    def work(self):
+        if self.index == 1 and not os.path.exists(os.environ["MENDED"]):
+            raise ValueError("not yet mended")
+        self.worked_in = current.run_id
+        self.result = self.input * 10
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        self.results = [each.result for each in inputs]
+        self.worked_in = [each.worked_in for each in inputs]
+        self.next(self.end)
+
+    @step
+    def end(self):
+        self.origin = current.origin_run_id
+
+if __name__ == "__main__":
+    MendedFlow()
+'''
+OLD, NEW = "kfp-old", "kfp-new"
+
+
+def run_of(root: Path, run: str, origin: Origin | None = None, base: int | None = None) -> SmallKubeflow:
+    (root / "mended_flow.py").write_text(FLOW)
+    return SmallKubeflow(
+        describe(root / "mended_flow.py", root),
+        root,
+        run=run,
+        parameters={} if base is None else {"base": base},
+        flows=root,
+        origin=origin,
+        variables={"MENDED": str(root / "mended")},
+    )
+
+
+def metadata(root: Path, step: str, task: str) -> dict[str, str]:
+    """What the new run's task has in its metadata of the run it came from."""
+    folder = root / ".metaflow" / "MendedFlow" / NEW / step / task / "_meta"
+    found = [json.loads(file.read_text()) for file in folder.glob("*_origin-*.json")]
+    return {each["field_name"]: each["value"] for each in found}
+
+
+def test_a_step_to_rerun_takes_all_that_follow_with_it() -> None:
+    following = {"start": ["a", "b"], "a": ["join"], "b": ["join"], "join": ["end"], "end": []}
+    assert steps_to_rerun(following, "a") == {"a", "join", "end"}
+    assert steps_to_rerun(following, None) == frozenset()
+    assert steps_to_rerun({"start": ["loop"], "loop": ["loop", "end"], "end": []}, "loop") == {"loop", "end"}
+
+
+def test_an_origin_is_read_back_from_its_text() -> None:
+    origin = Origin("kfp-1", "train")
+    assert Origin.from_text(origin.to_text()) == origin
+    assert Origin.from_text("") is None
+
+
+@pytest.mark.slow
+def test_a_failed_run_is_resumed_where_it_failed(tmp_path: Path) -> None:
+    with pytest.raises(PipelineFailed, match="not yet mended"):
+        run_of(tmp_path, "old", base=3).execute()
+    (tmp_path / "mended").touch()
+    resumed = run_of(tmp_path, "new", Origin(OLD))
+    resumed.execute()
+    seen = tasks("MendedFlow", tmp_path, NEW)
+    assert seen["end", ()].artifacts["results"] == [30, 40]
+    assert seen["end", ()].artifacts["worked_in"] == [OLD, NEW]
+    assert seen["work", (1,)].artifacts["made_in"] == OLD
+    assert seen["end", ()].artifacts["origin"] == OLD
+    assert metadata(tmp_path, "work", "t-work-0") == {"origin-run-id": OLD, "origin-task-id": "t-work-0"}
+    assert metadata(tmp_path, "work", "t-work-1") == {"origin-run-id": OLD}
+    assert {task.attempt for task in seen.values()} == {0}
+
+
+@pytest.mark.slow
+def test_from_a_named_step_on_everything_runs_again(tmp_path: Path) -> None:
+    (tmp_path / "mended").touch()
+    run_of(tmp_path, "old", base=3).execute()
+    run_of(tmp_path, "new", Origin(OLD, "work")).execute()
+    seen = tasks("MendedFlow", tmp_path, NEW)
+    assert seen["end", ()].artifacts["worked_in"] == [NEW, NEW]
+    assert seen["fan", ()].artifacts["items"] == [3, 4]
+    assert seen["fan", ()].artifacts["made_in"] == OLD
+    assert "origin-task-id" in metadata(tmp_path, "fan", "t-fan")
+    assert "origin-task-id" not in metadata(tmp_path, "end", "t-end")
+
+
+@pytest.mark.slow
+def test_a_run_of_a_laptop_is_resumed_by_the_places_of_its_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mended").touch()
+    monkeypatch.setenv("MENDED", str(tmp_path / "mended"))
+    run_of(tmp_path, "unused")
+    local = run_locally(tmp_path / "mended_flow.py", tmp_path, "--base", "5")
+    run_of(tmp_path, "new", Origin(local, "join")).execute()
+    seen = tasks("MendedFlow", tmp_path, NEW)
+    assert seen["end", ()].artifacts["results"] == [50, 60]
+    assert seen["end", ()].artifacts["worked_in"] == [local, local]
+    assert seen["work", (1,)].task == "t-work-1"
+    assert metadata(tmp_path, "work", "t-work-1")["origin-run-id"] == local
+
+
+@pytest.mark.slow
+def test_a_run_that_never_began_cannot_be_resumed(tmp_path: Path) -> None:
+    resumed = run_of(tmp_path, "new", Origin("kfp-nowhere"))
+    pod = resumed.pod("start")
+    _out, err = pod.communicate(timeout=60)
+    assert pod.returncode == 1
+    said = "run kfp-nowhere cannot be taken over: Nothing to resume: run kfp-nowhere of flow MendedFlow never began."
+    assert said in err.splitlines()[-1]
+    assert tasks("MendedFlow", tmp_path, NEW) == {}
