@@ -1,0 +1,78 @@
+"""Options of `create`, as a user gives them, against a Kubeflow Pipelines of our own."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge.tests.lib.commands import command
+from bridge.tests.lib.kubeflow import Kubeflow, serving
+
+FLOW = """from metaflow import FlowSpec, schedule, step
+
+
+@schedule(cron="30 4 * * MON")
+class NightlyFlow(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    NightlyFlow()
+"""
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> Path:
+    path = tmp_path / "nightly_flow.py"
+    path.write_text(FLOW)
+    return path
+
+
+@pytest.fixture
+def kubeflow() -> Iterator[Kubeflow]:
+    with serving(Kubeflow(health={"multi_user": True})) as running:
+        yield running
+
+
+def test_resources_for_a_newer_server_are_written_without_asking_any(flow: Path) -> None:
+    done = command(
+        flow,
+        *("kubeflow-pipelines", "--kubeflow-namespace", "team", "create", "--only-json", "--format", "resource"),
+        *("--server-version", "2.17", "--workflow-timeout", "60", "--title", "Nightly", "--version-name", "v1"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the recurring run of @schedule is made by `create` without --only-json" in done.stderr
+    pipeline, version = (json.loads(part) for part in done.stdout.split("---\n"))
+    assert pipeline["metadata"] == {"name": "nightlyflow", "namespace": "team"}
+    assert version["metadata"] == {"name": "nightlyflow-v1", "namespace": "team"}
+    assert version["spec"]["pipelineSpec"]["pipelineInfo"]["displayName"] == "Nightly"
+    platform = version["spec"]["platformSpec"]["platforms"]["kubernetes"]
+    assert platform["pipelineConfig"] == {"activeDeadlineSeconds": 60}
+
+
+def test_an_option_that_the_usual_version_does_not_know_is_refused(flow: Path) -> None:
+    done = command(flow, "kubeflow-pipelines", "create", "--only-json", "--workflow-timeout", "60")
+    assert done.returncode == 2
+    assert "--workflow-timeout: needs Kubeflow Pipelines 2.17, and the server is 2.14." in done.stderr
+
+
+@pytest.mark.slow
+def test_the_server_is_asked_for_its_version_and_one_that_tells_none_is_taken_for_the_oldest(
+    flow: Path, kubeflow: Kubeflow
+) -> None:
+    done = command(
+        flow,
+        *("kubeflow-pipelines", "--url", kubeflow.url, "--kubeflow-namespace", "team"),
+        *("create", "--workflow-timeout", "60"),
+    )
+    assert done.returncode == 2
+    assert f"Kubeflow Pipelines at {kubeflow.url}: tells no version, so only what 2.5 understands" in done.stderr
+    assert "--workflow-timeout: needs Kubeflow Pipelines 2.17, and the server is unknown." in done.stderr
+    assert kubeflow.pipelines == {}
