@@ -74,10 +74,20 @@ def test_a_step_between_two_attempts_runs() -> None:
         ),
         ("main: Error (exit code 3): cannot start", "its process ended with exit code 3 (main: Error"),
         ("Step exceeded its deadline", "it was stopped with its run"),
-        ("main: Error (exit code 143)", "it was told to end, as when its pod is deleted"),
-        ("main: Error (exit code 137)", "it was killed, as when its pod is deleted by force"),
+        ("main: Error (exit code 143)", "it was told to end by a signal from outside (SIGTERM, exit code 143)"),
+        ("main: Error (exit code 137)", "it was killed by a signal from outside (SIGKILL, exit code 137)"),
+        ("main: OOMKilled (exit code 137)", "it was killed because it used more memory than it may (OOMKilled)"),
         ("ErrImagePull: manifest unknown", "its image cannot be pulled (ErrImagePull: manifest unknown)"),
-        ("The node was low on resource", "The node was low on resource"),
+        (
+            "Pod failed before main container starts due to ImagePullBackOff: Back-off pulling image \"none:1\"",
+            "its image cannot be pulled (Pod failed before main container starts",
+        ),
+        (
+            "The node was low on resource: memory. Threshold quantity: 100Mi, available: 90Mi.",
+            "its pod was evicted from its node (The node was low on resource: memory.",
+        ),
+        ("Pod was terminated in response to imminent node shutdown.", "its node was shut down"),
+        ("pod failed: main container did not complete successfully", "pod failed: main container"),
     ],
 )
 def test_a_reason_is_said_in_words(message: str, words: str) -> None:
@@ -89,6 +99,27 @@ def test_a_reason_is_said_in_words(message: str, words: str) -> None:
 def test_an_image_that_cannot_be_pulled_is_said_while_the_pod_waits() -> None:
     (state,) = states(node("root.fit.executor", "Pending", "ImagePullBackOff: Back-off pulling image"))
     assert (state.state, str(state.error).split(" (")[0]) == ("PENDING", "its image cannot be pulled")
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("Unschedulable: 0/1 nodes are available: 1 Insufficient memory.", "no node can take its pod"),
+        ("CreateContainerConfigError: secret \"steps\" not found", "what its container names is not there"),
+        ("ErrImageNeverPull: not present with pull policy of Never", "its image cannot be pulled"),
+    ],
+)
+def test_what_a_pod_waits_for_in_vain_is_said(message: str, words: str) -> None:
+    (state,) = states(node("root.fit.executor", "Pending", message))
+    assert state.state == "PENDING"
+    assert str(state.error).startswith(words) and message.split(": ", 1)[1] in str(state.error)
+
+
+def test_only_argo_says_that_a_pod_was_deleted() -> None:
+    """An exit code does not tell who sent the signal."""
+    for code in (137, 143):
+        assert "deleted" not in reasons.in_words(f"main: Error (exit code {code})")
+    assert reasons.in_words("pod deleted") == "its pod was deleted while it ran"
 
 
 @pytest.mark.parametrize("message", ["PodInitializing", "ContainerCreating"])

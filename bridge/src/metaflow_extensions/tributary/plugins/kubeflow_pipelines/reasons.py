@@ -27,20 +27,18 @@ _ATTEMPT = re.compile(r"\((\d+)\)$")
 # What is said of every pod that is about to start.
 _ORDINARY = ("PodInitializing", "ContainerCreating")
 
-# What Argo and Kubernetes say, and what it means.
+# What Argo and Kubernetes say, and what it means. That a pod was deleted is Argo's to say: it says so of a pod that is
+# gone before its end was seen. Of one whose end it saw there is the exit code, which does not tell who sent the signal.
 _WORDS = (
     (re.compile(r"pod deleted"), "its pod was deleted while it ran"),
     (re.compile(r"OOMKilled"), "it was killed because it used more memory than it may (OOMKilled)"),
-    (re.compile(r"Evicted|evicted"), "its pod was evicted from its node"),
-    (re.compile(r"(ErrImagePull|ImagePullBackOff|InvalidImageName)"), "its image cannot be pulled"),
-    (
-        re.compile(r"exit code 143"),
-        "it was told to end, as when its pod is deleted or its node drained (exit code 143)",
-    ),
-    (
-        re.compile(r"exit code 137"),
-        "it was killed, as when its pod is deleted by force or memory is short (exit code 137)",
-    ),
+    (re.compile(r"Evicted|evicted|node was low on resource"), "its pod was evicted from its node"),
+    (re.compile(r"imminent node shutdown|NodeShutdown"), "its node was shut down"),
+    (re.compile(r"(ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull)"), "its image cannot be pulled"),
+    (re.compile(r"CreateContainerConfigError"), "what its container names is not there (CreateContainerConfigError)"),
+    (re.compile(r"Unschedulable"), "no node can take its pod (Unschedulable)"),
+    (re.compile(r"exit code 143"), "it was told to end by a signal from outside (SIGTERM, exit code 143)"),
+    (re.compile(r"exit code 137"), "it was killed by a signal from outside (SIGKILL, exit code 137)"),
     (re.compile(r"exit code (\d+)"), r"its process ended with exit code \1"),
     # No pod of ours has a deadline of its own.
     (re.compile(r"Step exceeded its deadline"), "it was stopped with its run"),
