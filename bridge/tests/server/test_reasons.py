@@ -79,7 +79,7 @@ def test_a_step_between_two_attempts_runs() -> None:
         ("main: OOMKilled (exit code 137)", "it was killed because it used more memory than it may (OOMKilled)"),
         ("ErrImagePull: manifest unknown", "its image cannot be pulled (ErrImagePull: manifest unknown)"),
         (
-            "Pod failed before main container starts due to ImagePullBackOff: Back-off pulling image \"none:1\"",
+            'Pod failed before main container starts due to ImagePullBackOff: Back-off pulling image "none:1"',
             "its image cannot be pulled (Pod failed before main container starts",
         ),
         (
@@ -105,7 +105,7 @@ def test_an_image_that_cannot_be_pulled_is_said_while_the_pod_waits() -> None:
     ("message", "words"),
     [
         ("Unschedulable: 0/1 nodes are available: 1 Insufficient memory.", "no node can take its pod"),
-        ("CreateContainerConfigError: secret \"steps\" not found", "what its container names is not there"),
+        ('CreateContainerConfigError: secret "steps" not found', "what its container names is not there"),
         ("ErrImageNeverPull: not present with pull policy of Never", "its image cannot be pulled"),
     ],
 )

@@ -26,7 +26,7 @@ BEFORE = {Place("start"), Place("caught")}
 BLOWS = {
     "failure": "RuntimeError: failed on purpose (exit code 1)",
     "memory": "it was killed because it used more memory than it may (OOMKilled)",
-    "signal": "it was told to end, as when its pod is deleted or its node drained (exit code 143)",
+    "signal": "it was told to end by a signal from outside (SIGTERM, exit code 143)",
     "deletion": "its pod was deleted while it ran",
 }
 OUTAGE = 60.0

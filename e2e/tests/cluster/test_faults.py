@@ -44,7 +44,7 @@ def test_a_run_survives_the_death_of_the_service_and_of_the_database(
 @pytest.mark.parametrize(
     ("grace", "said"),
     [
-        (30, "it was told to end, as when its pod is deleted or its node drained (exit code 143)"),
+        (30, "it was told to end by a signal from outside (SIGTERM, exit code 143)"),
         (0, "its pod was deleted while it ran"),
     ],
     ids=["deleted", "forced"],
