@@ -22,7 +22,7 @@ def test_a_failed_run_is_resumed_where_it_failed_and_its_logs_are_shown(
     laptop.deploy(MENDED)
     origin = laptop.trigger(MENDED, "--gate", gate.key)
     assert end_state(kubeflow, origin) == "FAILED"
-    said = laptop.flow(MENDED, "kubeflow-pipelines", "logs", origin, "work/1", options=["--quiet"]).out
+    said = laptop.flow(MENDED, "kubeflow-pipelines", "logs", origin, "fit/1", options=["--quiet"]).out
     assert "item 5" in said and "ValueError: item 5 is not mended" in said
     assert "item 3" not in said
 
@@ -32,7 +32,7 @@ def test_a_failed_run_is_resumed_where_it_failed_and_its_logs_are_shown(
     run = metaflow.Run(f"MendedFlow/{resumed}")
     done = done_once(run)
     assert done[Place("end")].artifacts["report"] == "total 16"
-    assert done[Place("join")].artifacts["worked_in"] == [origin, resumed]
+    assert done[Place("join")].artifacts["fitted_in"] == [origin, resumed]
     assert run["start"].task.origin_pathspec == f"MendedFlow/{origin}/start/t-start"
     assert {task.metadata_dict["origin-run-id"] for step in run for task in step} == {origin}
     assert run.data.gate == gate.key
@@ -48,8 +48,8 @@ def test_a_run_of_the_laptop_is_resumed_on_the_cluster(
     resumed = _resume(laptop, local, "--step-to-rerun", "join")
     assert end_state(kubeflow, resumed) == "SUCCEEDED"
     done = done_once(metaflow.Run(f"MendedFlow/{resumed}"))
-    assert done[Place("join")].artifacts["worked_in"] == [local, local]
-    assert done[Place("work", (1,))].pathspec.endswith("/work/t-work-1")
+    assert done[Place("join")].artifacts["fitted_in"] == [local, local]
+    assert done[Place("fit", (1,))].pathspec.endswith("/fit/t-fit-1")
 
 
 @pytest.mark.long
@@ -60,7 +60,7 @@ def test_python_goes_from_the_flows_file_to_the_runs_data(gate: Gate, metaflow: 
     run.wait_for_completion(timeout=600)
     assert run.status == "Failed"
     assert "item 5 is not mended" in run.status_details["error"]
-    assert "item 5" in run.logs("work/1")
+    assert "item 5" in run.logs("fit/1")
     gate.open()
     assert run.retry()
     run.wait_for_run(timeout=300)
@@ -73,7 +73,7 @@ def test_python_goes_from_the_flows_file_to_the_runs_data(gate: Gate, metaflow: 
     again = metaflow.DeployedFlow.get_triggered_kubeflow_pipelines_run(deployed.id, run.name)
     resumed = again.resume(step_to_rerun="join")
     resumed.wait_for_completion(timeout=600)
-    assert resumed.run.data.worked_in == [run.name, run.name]
+    assert resumed.run.data.fitted_in == [run.name, run.name]
 
 
 def _resume(laptop: Laptop, origin: str, *words: str) -> str:

@@ -10,21 +10,21 @@ class MendedFlow(FlowSpec):
     @step
     def start(self):
         self.items = [3, 5]
-        self.next(self.work, foreach="items")
+        self.next(self.fit, foreach="items")
 
     @step
-    def work(self):
+    def fit(self):
         print(f"item {self.input}")
         if self.index == 1 and not is_open(self.gate):
             raise ValueError(f"item {self.input} is not mended")
-        self.worked_in = current.run_id
+        self.fitted_in = current.run_id
         self.result = self.input * 2
         self.next(self.join)
 
     @step
     def join(self, inputs):
         self.total = sum(each.result for each in inputs)
-        self.worked_in = [each.worked_in for each in inputs]
+        self.fitted_in = [each.fitted_in for each in inputs]
         self.next(self.end)
 
     @step
