@@ -240,7 +240,8 @@ def _say_deployed(obj: compat.State, made: deploy.Deployed) -> None:
     schedule = made.schedule
     if schedule.cron is not None:
         paused = "; it is PAUSED on Kubeflow Pipelines, and was left so" if schedule.paused else ""
-        obj.echo(f"Its schedule is {schedule.cron!r} (seconds first; {schedule.change}){paused}.")
+        # Metaflow's echo would take the stars for marks of bold.
+        obj.echo(f"Its schedule is {schedule.cron!r} (seconds first; {schedule.change}){paused}.", no_bold=True)
     elif schedule.change == "removed":
         obj.echo("Its schedule is removed.")
 

@@ -1,0 +1,64 @@
+"""A flow with @schedule runs by itself, and stops when its pipeline is deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from laptop.eventually import eventually
+from laptop.shell import Laptop
+
+pytestmark = [pytest.mark.cluster, pytest.mark.long]
+FLOW = Path(__file__).parent / "flows" / "tick_flow.py"
+PIPELINE = "tickflow"
+ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
+
+
+@pytest.fixture
+def schedule(laptop: Laptop, kubeflow: Any) -> Iterator[str]:
+    """The id of the flow's recurring run; in the end pipeline, schedule and what still runs are gone."""
+    laptop.deploy(FLOW)
+    (found,) = schedules(kubeflow)
+    yield found
+    if schedules(kubeflow):
+        laptop.flow(FLOW, "kubeflow-pipelines", "delete")
+    for run in runs(kubeflow, found):
+        if run.state not in ENDED:
+            kubeflow.terminate_run(run.run_id)
+
+
+def test_a_scheduled_flow_runs_by_itself_until_it_is_deleted(
+    schedule: str, laptop: Laptop, kubeflow: Any, metaflow: Any
+) -> None:
+    laptop.deploy(FLOW)
+    assert schedules(kubeflow) == [schedule], "an unchanged schedule was not left alone"
+
+    def nothing_succeeded() -> str | None:
+        states = [run.state for run in runs(kubeflow, schedule)]
+        return None if "SUCCEEDED" in states else f"runs of the schedule are {states}"
+
+    eventually(nothing_succeeded, within=600, every=3)
+    done = next(run for run in runs(kubeflow, schedule) if run.state == "SUCCEEDED")
+    run_id = f"kfp-{done.run_id}"
+    assert laptop.flow(FLOW, "kubeflow-pipelines", "status", run_id).out.startswith("Succeeded")
+    run = metaflow.Run(f"TickFlow/{run_id}")
+    assert run.successful
+    assert run["end"].task["text"].data == "ticked 6"
+
+    laptop.flow(FLOW, "kubeflow-pipelines", "delete")
+    assert schedules(kubeflow) == []
+
+
+def schedules(kubeflow: Any) -> list[str]:
+    """Ids of the recurring runs of the flow's pipeline."""
+    found = kubeflow.list_recurring_runs(page_size=100).recurring_runs or []
+    return [each.recurring_run_id for each in found if each.display_name == PIPELINE]
+
+
+def runs(kubeflow: Any, schedule: str) -> list[Any]:
+    """What the schedule has started, the newest first."""
+    found = kubeflow.list_runs(page_size=100, sort_by="created_at desc").runs or []
+    return [each for each in found if each.recurring_run_id == schedule]
