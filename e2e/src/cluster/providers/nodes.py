@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -61,42 +62,61 @@ class Nodes(Protocol):
         ...
 
 
-class DockerNodes:
+class _Container(ABC):
+    """What both engines are asked in the same words about the node's container."""
+
+    engine: str
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._name = f"{settings.cluster}-control-plane"
+
+    @property
+    @abstractmethod
+    def environment(self) -> Mapping[str, str]: ...
+
+    def exists(self) -> bool:
+        return self._container() is not None
+
+    def mounts(self) -> set[str]:
+        container = self._container()
+        return {mount["Destination"] for mount in container["Mounts"]} if container else set()
+
+    def tasks(self) -> set[str]:
+        argv = [self.engine, "exec", self._name, "ctr", "--namespace", "k8s.io", "tasks", "list", "--quiet"]
+        return set((command.try_run(argv, environment=self.environment, timeout=20) or "").split())
+
+    def _container(self) -> dict[str, Any] | None:
+        """The node's container, only if it carries the cluster's own label."""
+        printed = command.try_run([self.engine, "container", "inspect", self._name], environment=self.environment)
+        if printed is None:
+            return None
+        container: dict[str, Any] = json.loads(printed)[0]
+        return container if container["Config"]["Labels"].get(_LABEL) == self.settings.cluster else None
+
+
+class DockerNodes(_Container):
     """On Docker. Its daemon looks after the processes, and its network `kind` is shared, so it stays."""
 
     engine = "docker"
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._log = settings.logs / "docker.log"
-        self.environment: Mapping[str, str] = os.environ | {"KIND_EXPERIMENTAL_PROVIDER": "docker"}
-
-    def exists(self) -> bool:
-        return _container(self) is not None
-
-    def mounts(self) -> set[str]:
-        return _mounts(self)
-
-    def tasks(self) -> set[str]:
-        return _tasks(self)
+    @cached_property
+    def environment(self) -> Mapping[str, str]:
+        return os.environ | {"KIND_EXPERIMENTAL_PROVIDER": "docker"}
 
     def processes(self) -> list[int]:
-        container = _container(self)
+        container = self._container()
         pid = container["State"]["Pid"] if container else 0
         return [pid] if pid else []
 
     def start_again(self) -> None:
-        argv = ["docker", "restart", "--time", "10", _node_name(self._settings)]
-        command.run(argv, log=self._log, environment=self.environment)
+        argv = ["docker", "restart", "--time", "10", self._name]
+        command.run(argv, log=self.settings.logs / "docker.log", environment=self.environment)
 
     def remove(self) -> None:
         if self.exists():
-            argv = ["docker", "rm", "--force", "--volumes", _node_name(self._settings)]
-            command.run(argv, log=self._log, environment=self.environment)
-
-    @property
-    def settings(self) -> Settings:
-        return self._settings
+            argv = ["docker", "rm", "--force", "--volumes", self._name]
+            command.run(argv, log=self.settings.logs / "docker.log", environment=self.environment)
 
 
 @dataclass(frozen=True)
@@ -116,7 +136,7 @@ class _State:
         return monitor + first
 
 
-class PodmanNodes:
+class PodmanNodes(_Container):
     """On podman, which has no daemon: a monitor (conmon) beside each container writes down how it ended.
 
     Whoever kills the monitor too leaves podman believing that the container runs. `_settle` sets that right.
@@ -124,35 +144,18 @@ class PodmanNodes:
 
     engine = "podman"
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._log = settings.logs / "podman.log"
-
-    @property
-    def settings(self) -> Settings:
-        return self._settings
-
     @property
     def network(self) -> str:
         """A network of the cluster's own, so that `remove` takes it along and clusters do not meet."""
-        key = f"{self._settings.cache}\0{self._settings.cluster}"
+        key = f"{self.settings.cache}\0{self.settings.cluster}"
         return f"tributary-{zlib.crc32(key.encode()):08x}"
 
     @cached_property
     def environment(self) -> Mapping[str, str]:
-        return podman_env.environment(self._settings.cache) | {
+        return podman_env.environment(self.settings.cache) | {
             "KIND_EXPERIMENTAL_PROVIDER": "podman",
             "KIND_EXPERIMENTAL_PODMAN_NETWORK": self.network,
         }
-
-    def exists(self) -> bool:
-        return _container(self) is not None
-
-    def mounts(self) -> set[str]:
-        return _mounts(self)
-
-    def tasks(self) -> set[str]:
-        return _tasks(self)
 
     def processes(self) -> list[int]:
         state = self._state()
@@ -160,16 +163,16 @@ class PodmanNodes:
 
     def start_again(self) -> None:
         self._settle()
-        self._podman("start", _node_name(self._settings))
+        self._podman("start", self._name)
 
     def remove(self) -> None:
-        if not (self._settings.cache / "containers").exists():
+        if not self._has_storage():
             return
-        container = _container(self)
+        container = self._container()
         if container is not None:
             self._settle()
             volumes = [mount["Name"] for mount in container["Mounts"] if mount.get("Type") == "volume"]
-            self._podman("rm", "--force", "--volumes", _node_name(self._settings))
+            self._podman("rm", "--force", "--volumes", self._name)
             for volume in volumes:
                 if self._asks("volume", "inspect", volume):
                     self._podman("volume", "rm", "--force", volume)
@@ -183,62 +186,31 @@ class PodmanNodes:
             return
         for pid in state.living:
             os.kill(pid, signal.SIGKILL)
-        exits = podman_env.run_folder(self._settings.cache) / "libpod" / "exits"
+        exits = podman_env.run_folder(self.settings.cache) / "libpod" / "exits"
         exits.mkdir(parents=True, exist_ok=True)
         (exits / state.id).write_text(str(128 + signal.SIGKILL))
-        self._podman("container", "cleanup", _node_name(self._settings))
+        self._podman("container", "cleanup", self._name)
+
+    def _container(self) -> dict[str, Any] | None:
+        """Nothing before our podman has anything: asked, it would lay out its storage, and a look changes nothing."""
+        return super()._container() if self._has_storage() else None
+
+    def _has_storage(self) -> bool:
+        return (self.settings.cache / "containers").exists()
 
     def _state(self) -> _State | None:
-        container = _container(self)
+        container = self._container()
         if container is None:
             return None
         state = container["State"]
         return _State(container["Id"], state["Status"], state["Pid"], state.get("ConmonPid", 0))
 
     def _podman(self, *words: str) -> None:
-        command.run(["podman", *words], log=self._log, environment=self.environment, timeout=120)
+        log = self.settings.logs / "podman.log"
+        command.run(["podman", *words], log=log, environment=self.environment, timeout=120)
 
     def _asks(self, *words: str) -> bool:
         return command.try_run(["podman", *words], environment=self.environment) is not None
-
-
-def _container(nodes: DockerNodes | PodmanNodes) -> dict[str, Any] | None:
-    """The node's container, only if it carries the cluster's own label.
-
-    Our podman is not asked before it has anything: it would lay out its storage, and a mere look changes nothing.
-    """
-    if nodes.engine == "podman" and not (nodes.settings.cache / "containers").exists():
-        return None
-    argv = [nodes.engine, "container", "inspect", _node_name(nodes.settings)]
-    printed = command.try_run(argv, environment=nodes.environment)
-    if printed is None:
-        return None
-    container: dict[str, Any] = json.loads(printed)[0]
-    return container if container["Config"]["Labels"].get(_LABEL) == nodes.settings.cluster else None
-
-
-def _mounts(nodes: DockerNodes | PodmanNodes) -> set[str]:
-    container = _container(nodes)
-    return {mount["Destination"] for mount in container["Mounts"]} if container else set()
-
-
-def _tasks(nodes: DockerNodes | PodmanNodes) -> set[str]:
-    argv = [
-        nodes.engine,
-        "exec",
-        _node_name(nodes.settings),
-        "ctr",
-        "--namespace",
-        "k8s.io",
-        "tasks",
-        "list",
-        "--quiet",
-    ]
-    return set((command.try_run(argv, environment=nodes.environment, timeout=20) or "").split())
-
-
-def _node_name(settings: Settings) -> str:
-    return f"{settings.cluster}-control-plane"
 
 
 def _read(path: str) -> str:
