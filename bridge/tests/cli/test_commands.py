@@ -10,7 +10,8 @@ from bridge.tests.lib.commands import command
 from bridge.tests.lib.kubeflow import Kubeflow, serving
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.server import Server
 
-FLOW = """from metaflow import FlowSpec, JSONType, Parameter, step
+FLOW = """from metaflow._vendor import click
+from metaflow import FlowSpec, JSONType, Parameter, step
 
 
 class TypedFlow(FlowSpec):
@@ -19,6 +20,8 @@ class TypedFlow(FlowSpec):
     text = Parameter("text", default="unsaid")
     shape = Parameter("shape", type=JSONType)
     quick = Parameter("quick", type=bool, default=False)
+    colour = Parameter("colour", type=click.Choice(["red", "blue"]), default="red")
+    must = Parameter("must", type=int, required=True)
 
     @step
     def start(self):
@@ -67,11 +70,14 @@ def test_only_json_stores_nothing_and_is_the_same_twice(flow: Path, tmp_path: Pa
         "text": {"defaultValue": '"unsaid"', "parameterType": "STRING"},
         "shape": {"defaultValue": "", "parameterType": "STRING"},
         "quick": {"defaultValue": "false", "parameterType": "STRING"},
+        "colour": {"defaultValue": '"red"', "parameterType": "STRING"},
+        "must": {"parameterType": "STRING"},
     }
 
 
 def test_trigger_sends_what_was_given_and_leaves_defaults_to_the_deployment(flow: Path, kubeflow: Kubeflow) -> None:
     given = ["--learning-rate", "0.25", "--text", "a {{b}} $(c) ü", "--shape", '{"a": [1, 2]}', "--quick", "true"]
+    given += ["--colour", "blue", "--must", "9007199254740993"]
     done = command(
         flow,
         "kubeflow-pipelines",
@@ -92,6 +98,8 @@ def test_trigger_sends_what_was_given_and_leaves_defaults_to_the_deployment(flow
         "text": "a {{b}} $(c) ü",
         "shape": {"a": [1, 2]},
         "quick": True,
+        "colour": "blue",
+        "must": 9007199254740993,
     }
     assert "{{" not in sent["text"] and "$(" not in sent["text"]
     assert kubeflow.experiments[0]["display_name"] == "mine"

@@ -36,8 +36,8 @@ WRONG = """from metaflow import *
 
 @schedule(daily=True, timezone="Europe/Zurich")
 class WrongFlow(FlowSpec):
-    settings = Config("settings", default_value="{}")
-    document = IncludeFile("document")
+    pair = Parameter("pair", type=int, nargs=2)
+    document = IncludeFile("document", default="nowhere.txt")
 
     @secrets(sources=[])
     @step
@@ -92,13 +92,13 @@ def test_every_construct_that_is_not_translated_is_named_at_once_with_its_line(t
     said = refusal(command(path, "kubeflow-pipelines", "create", "--only-json"))
     places = [
         ("wrong_flow.py:11: step 'start'", "a switch"),
-        ("wrong_flow.py:4", "Config 'settings'"),
         ("wrong_flow.py:11: step 'start'", "@secrets"),
         ("wrong_flow.py:17: step 'left'", "@kubernetes(disk=20000)"),
         ("wrong_flow.py:17: step 'left'", "@kubernetes(service_account='somebody')"),
         ("wrong_flow.py:22: step 'right'", "@resources(disk=5)"),
         ("wrong_flow.py:17: step 'left'", "image_pull_policy='Sometimes'"),
-        ("wrong_flow.py:4", "parameter 'document' of type FilePath"),
+        ("wrong_flow.py:4", "parameter 'pair' with nargs="),
+        ("wrong_flow.py:4", "IncludeFile 'document': 'nowhere.txt' cannot be read"),
         ("wrong_flow.py:4", "@schedule(timezone='Europe/Zurich')"),
     ]
     assert len(said) == len(places), said

@@ -5,7 +5,13 @@ import pytest
 
 from bridge.tests.lib.graphs import TARGET, decorated, flow, kubernetes, with_step
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.checks import problems
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Decorator, Flow, Parameter, Target
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import (
+    SEVERAL_KIND,
+    Decorator,
+    Flow,
+    Parameter,
+    Target,
+)
 
 GOOD = flow("start * a\na > join\njoin > end")
 
@@ -33,15 +39,21 @@ def test_a_good_flow_has_no_problems() -> None:
         ({"datastore_type": "gs"}, "datastore 'gs' is not translated"),
         ({"metadata_type": "local"}, "metadata provider 'local'"),
         ({"environment_type": "conda"}, "--environment conda is refused: no packages are installed in pods."),
-        ({"configs": ("settings",)}, "Config 'settings' is refused"),
-        ({"mutators": ("add_retry",)}, "@add_retry is refused"),
         ({"decorators": (Decorator("trigger", {}),)}, "@trigger is refused"),
         ({"decorators": (Decorator("from_tomorrow", {}),)}, "@from_tomorrow is refused: this version of the extension"),
         (
             {"parameters": (Parameter("Run_ID-file", "r", "str", None, False),)},
             "parameter 'Run_ID-file' has the name of an",
         ),
-        ({"parameters": (Parameter("file", "file", "FilePath", None, False),)}, "parameter 'file' of type FilePath"),
+        (
+            {"parameters": (Parameter("file", "file", "FilePath", None, False, file="~/not/there"),)},
+            "IncludeFile 'file': '~/not/there' cannot be read. Run the command where the file lies.",
+        ),
+        ({"parameters": (Parameter("pair", "pair", SEVERAL_KIND, None, False),)}, "parameter 'pair' of several values"),
+        (
+            {"parameters": (Parameter("many", "many", "str", None, False, options=("multiple", "type")),)},
+            "parameter 'many' with multiple= is refused",
+        ),
         (
             {"parameters": tuple(Parameter(name, name, "int", None, False) for name in ("a-b", "A_B"))},
             "parameters 'a-b' and 'A_B' are one name",
@@ -73,11 +85,6 @@ def test_what_is_wrong_with_a_step_is_named(decorator: Decorator, words: str) ->
     assert words in problem
 
 
-def test_a_decorator_that_the_user_wrote_is_named() -> None:
-    (problem,) = said(with_step(GOOD, replace(GOOD.steps["a"], wrappers=("timed",))))
-    assert "flow.py:11: step 'a': @timed is refused" in problem
-
-
 def test_the_namespace_of_kubeflow_itself_is_no_problem() -> None:
     target = replace(TARGET, namespace="team")
     assert said(with_decorator(kubernetes(namespace="team")), target) == []
@@ -103,4 +110,4 @@ def test_pods_need_a_config_and_may_do_without_a_secret() -> None:
 
 def test_all_problems_are_said_at_once() -> None:
     whole = with_decorator(Decorator("secrets", {}))
-    assert len(said(replace(whole, datastore_type="local", configs=("settings",)))) == 3
+    assert len(said(replace(whole, datastore_type="local", metadata_type="local"))) == 3

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 SETTINGS = {
@@ -20,13 +20,16 @@ SETTINGS = {
 
 
 def command(
-    flow: Path, *arguments: str, settings: Mapping[str, str | None] | None = None
+    flow: Path, *arguments: str, settings: Mapping[str, str | None] | None = None, python: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Run `python flow arguments…` with SETTINGS and these; None takes a setting away."""
+    """Run `python flow arguments…` with SETTINGS and these; None takes a setting away.
+
+    `python` are words that stand between the interpreter and the flow.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("METAFLOW_", "AWS_"))}
     wanted = {**SETTINGS, **(settings or {})}
     return subprocess.run(
-        [sys.executable, flow.name, "--no-pylint", *arguments],
+        [sys.executable, *python, flow.name, "--no-pylint", *arguments],
         cwd=flow.parent,
         env={**kept, **{name: value for name, value in wanted.items() if value is not None}},
         capture_output=True,

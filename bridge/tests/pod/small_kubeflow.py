@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from metaflow import FlowSpec
 from metaflow.datastore import FlowDataStore
 from metaflow.exception import MetaflowExceptionWrapper
 from metaflow.graph import FlowGraph
+from metaflow.includefile import IncludedFile
 from metaflow.plugins.datastores.local_storage import LocalStorage
 
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.origin import Origin
@@ -97,6 +98,7 @@ def describe(flow_file: Path, root: Path, tags: tuple[str, ...] = ()) -> Deploym
         parameters=tuple(
             ParameterRecord(parameter.name, f"in_{number}", "json", "")
             for number, (_, parameter) in enumerate(flow._get_parameters())
+            if not parameter.IS_CONFIG_PARAMETER
         ),
         steps={node.name: _step(graph, node) for node in graph},
     )
@@ -232,16 +234,28 @@ def _comparable(value: Any) -> Any:
     """A caught exception holds its traceback, with the paths of the machine it was raised on; the rest is compared as
     it is.
     """
+    if isinstance(value, IncludedFile):
+        return value.decode("an IncludeFile")
     if isinstance(value, MetaflowExceptionWrapper):
         return (value.type, value.exception.splitlines()[:1])
     return value
 
 
-def run_locally(flow_file: Path, root: Path, *words: str) -> str:
-    """`python flow.py run`; gives the run id."""
+def run_locally(flow_file: Path, root: Path, *words: str, options: Sequence[str] = ()) -> str:
+    """`python flow.py [options] run words…`; gives the run id."""
     written = root / "run-id"
     subprocess.run(
-        [sys.executable, flow_file.name, "--quiet", "--no-pylint", "run", "--run-id-file", str(written), *words],
+        [
+            sys.executable,
+            flow_file.name,
+            "--quiet",
+            "--no-pylint",
+            *options,
+            "run",
+            "--run-id-file",
+            str(written),
+            *words,
+        ],
         cwd=flow_file.parent,
         env=environment(root),
         check=True,

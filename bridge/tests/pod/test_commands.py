@@ -9,7 +9,7 @@ from bridge.tests.pod.small_kubeflow import FLOWS, describe
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import commands
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.attempts import Attempt
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.inputs import TaskPlace
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import Deployment, ParameterRecord
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import Deployment
 
 
 @pytest.fixture
@@ -47,33 +47,9 @@ def test_decorators_from_the_command_line_and_options_of_flow_decorators_are_pas
     assert not [word for word in after if word.startswith("--split-index")]
 
 
-@pytest.mark.parametrize(
-    ("encoding", "unset", "text", "option"),
-    [
-        ("json", "", '"a \\"b\\""', '--x=a "b"'),
-        ("json", "", '""', "--x="),
-        ("json", "", "", None),
-        ("json", "", "1.5", "--x=1.5"),
-        ("json", "", "true", "--x=true"),
-        ("json", "", '{"a":[1,null]}', '--x={"a": [1, null]}'),
-        ("text", None, "", "--x="),
-        ("text", "unset", "unset", None),
-        ("text", None, '"kept"', '--x="kept"'),
-    ],
-)
-def test_a_parameter_goes_to_init_as_its_value(
-    deployment: Deployment, encoding: str, unset: str | None, text: str, option: str | None
-) -> None:
-    parameter = ParameterRecord("x", "in_x", "json" if encoding == "json" else "text", unset)
-    argv = commands.init(replace(deployment, parameters=(parameter,)), "kfp-1", {"in_x": text})
-    assert [word for word in argv if word.startswith("--x=")] == ([] if option is None else [option])
-
-
-def test_a_parameter_that_the_pipeline_does_not_carry_is_left_to_its_default(deployment: Deployment) -> None:
-    parameter = ParameterRecord("x", "in_x", "json", "")
-    assert not [
-        word for word in commands.init(replace(deployment, parameters=(parameter,)), "kfp-1", {}) if "x=" in word
-    ]
+def test_parameters_go_to_init_as_their_values(deployment: Deployment) -> None:
+    argv = commands.init(deployment, "kfp-1", {"x": "--y {{z}}", "learning-rate": ""})
+    assert argv[-2:] == ["--x=--y {{z}}", "--learning-rate="]
 
 
 def test_no_variable_of_a_step_can_hide_what_the_pod_is(deployment: Deployment) -> None:

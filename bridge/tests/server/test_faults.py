@@ -36,7 +36,7 @@ def create(url: str) -> None:
 
 
 def trigger(url: str) -> None:
-    deploy.trigger(Server(url), FLOW, "testflow", {}, version_name=None, experiment="new")
+    deploy.trigger(Server(url), FLOW, "testflow", {}, print, version_name=None, experiment="new")
 
 
 def status(url: str) -> None:

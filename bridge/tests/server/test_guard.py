@@ -26,7 +26,7 @@ def kubeflow() -> Iterator[Kubeflow]:
     with serving(Kubeflow()) as running:
         server = Server(running.url)
         deploy.create(server, NOTES, TARGET, DOCUMENTS, None)
-        deploy.trigger(server, FLOW, "testflow", {}, version_name=None, experiment=None)
+        deploy.trigger(server, FLOW, "testflow", {}, print, version_name=None, experiment=None)
         yield running
 
 

@@ -9,7 +9,11 @@ from bridge.tests.lib.graphs import TARGET
 from bridge.tests.lib.kubeflow import Kubeflow, serving
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines import deploy, runs
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.emit import Documents
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import DeploymentNotes, FlowIdentity
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import (
+    DeploymentNotes,
+    FlowIdentity,
+    TakenParameter,
+)
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.refusals import Refused
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.server import Server
 
@@ -44,8 +48,9 @@ def kubeflow() -> Iterator[Kubeflow]:
 
 def triggered(kubeflow: Kubeflow, state: str, made: Documents = FLOW) -> str:
     server = Server(kubeflow.url)
-    deploy.create(server, DeploymentNotes(OURS, "alice"), TARGET, made, None)
-    run_id = deploy.trigger(server, OURS, "testflow", {"alpha": "2"}, version_name=None, experiment=None)
+    taken = (TakenParameter("alpha", "int"),)
+    deploy.create(server, DeploymentNotes(OURS, "alice", parameters=taken), TARGET, made, None)
+    run_id = deploy.trigger(server, OURS, "testflow", {"alpha": 2}, print, version_name=None, experiment=None)
     kubeflow.runs[run_id.removeprefix("kfp-")]["state"] = state
     return run_id
 
@@ -159,7 +164,7 @@ def test_anothers_run_is_retried_with_the_token_only(kubeflow: Kubeflow, monkeyp
     monkeypatch.setenv("METAFLOW_USER", "bob")
     server = Server(kubeflow.url)
     deploy.create(server, DeploymentNotes(OURS, "alice", token="secret"), TARGET, FLOW, None)
-    run = deploy.trigger(server, OURS, "testflow", {}, version_name=None, experiment=None)
+    run = deploy.trigger(server, OURS, "testflow", {}, print, version_name=None, experiment=None)
     kubeflow.runs["run-1"]["state"] = "FAILED"
     with pytest.raises(Refused, match="was deployed by 'alice'"):
         runs.retry(server, OURS, "testflow", run, nothing_stored)

@@ -103,7 +103,7 @@ COMMANDS: dict[str, Callable[[Server], object]] = {
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_stranger_is_refused_by_every_command_that_changes_something(kubeflow: Kubeflow, command: str) -> None:
     server = Server(kubeflow.url)
-    deploy.trigger(server, FLOW, "testflow", {}, version_name=None, experiment=None)
+    deploy.trigger(server, FLOW, "testflow", {}, print, version_name=None, experiment=None)
     with pytest.raises(Refused, match=f"kubeflow-pipelines {command} --authorize TOKEN"):
         COMMANDS[command](server)
     assert kubeflow.runs["run-1"]["state"] == "RUNNING"
@@ -114,7 +114,7 @@ def test_a_stranger_is_refused_by_every_command_that_changes_something(kubeflow:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_answer_is_no_permission_and_no_new_token(kubeflow: Kubeflow, command: str, asked: str) -> None:
     server = Server(kubeflow.url)
-    deploy.trigger(server, FLOW, "testflow", {}, version_name=None, experiment=None)
+    deploy.trigger(server, FLOW, "testflow", {}, print, version_name=None, experiment=None)
     kubeflow.failing, kubeflow.failures = asked, [error(500, 13, "the database is away")]
     with pytest.raises(Refused, match="the database is away"):
         COMMANDS[command](server)
@@ -132,7 +132,7 @@ def test_a_version_that_somebody_else_uploaded_does_not_hide_the_token(kubeflow:
 
 def test_a_run_is_guarded_by_the_version_that_it_was_made_from(kubeflow: Kubeflow) -> None:
     server = Server(kubeflow.url)
-    deploy.trigger(server, FLOW, "testflow", {}, version_name=None, experiment=None)
+    deploy.trigger(server, FLOW, "testflow", {}, print, version_name=None, experiment=None)
     deploy.create(server, DeploymentNotes(FLOW, "bob", "another"), TARGET, DOCUMENTS, "second")
     with pytest.raises(Refused, match="was deployed by 'alice'"):
         COMMANDS["terminate"](server)

@@ -18,7 +18,7 @@ from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 from metaflow.tagging_util import validate_tags
 
-from . import access, compat, deploy, names, resource, run_commands, runs, tokens
+from . import access, compat, compat_parameters, deploy, names, resource, run_commands, runs, tokens
 from .attributes import attribute_file, write_deployment, write_run
 from .compiler import capabilities
 from .compiler.emit import Documents
@@ -246,8 +246,8 @@ def _say_deployed(obj: compat.State, made: deploy.Deployed) -> None:
         obj.echo("Its schedule is removed.")
 
 
-@compat.with_flow_parameters
-@kubeflow_pipelines.command(cls=compat.CommandWithFlowParameters, help="Start a run of the deployed flow.")
+@compat_parameters.with_flow_parameters
+@kubeflow_pipelines.command(cls=compat_parameters.CommandWithFlowParameters, help="Start a run of the deployed flow.")
 @click.option("--run-id-file", default=None, type=click.Path(dir_okay=False), help="Write the run's id to this file.")
 @click.option(
     "--experiment", default=None, help="Experiment that the run belongs to; made when there is none of this name."
@@ -265,9 +265,14 @@ def trigger(
 ) -> None:
     """Start a run with the parameters that were given."""
     obj = ctx.obj
-    parameters = deploy.encoded_parameters(obj, compat.given_parameters(obj, ctx, values))
     run_id = deploy.trigger(
-        _server(obj), obj.flow_identity, obj.pipeline_name, parameters, version_name=version_name, experiment=experiment
+        _server(obj),
+        obj.flow_identity,
+        obj.pipeline_name,
+        compat_parameters.given_parameters(obj, ctx, values),
+        lambda blob: compat.store(obj, blob),
+        version_name=version_name,
+        experiment=experiment,
     )
     obj.echo(f"Pipeline *{obj.pipeline_name}* started (run-id *{run_id}*).", bold=True)
     write_run_id(run_id_file, run_id)

@@ -7,7 +7,7 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha1
 from typing import Any
@@ -15,14 +15,13 @@ from typing import Any
 from metaflow import current, decorators, metaflow_config
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException, MetaflowInternalError
-from metaflow.includefile import FilePathClass
 from metaflow.metaflow_config_funcs import config_values
 from metaflow.package import MetaflowPackage
-from metaflow.parameters import add_custom_parameters, deploy_time_eval
 from metaflow.plugins.aws.step_functions import production_token
 from metaflow.plugins.environment_decorator import EnvironmentDecorator
 from metaflow.plugins.kubernetes.kubernetes_decorator import KubernetesDecorator
 from metaflow.plugins.timeout_decorator import TimeoutDecorator
+from metaflow.user_configs.config_options import ConfigInput
 from metaflow.util import dict_to_cli_options, get_username
 
 # The decorators that Metaflow's Argo integration attaches to every step too.
@@ -111,49 +110,15 @@ def has_begun(state: State, run_id: str) -> bool:
     return any(task["_task_ok"] for task in found)
 
 
-def parameters(state: State) -> Iterator[Any]:
-    """The flow's Parameters, without its Configs."""
-    return (each for _, each in state.flow._get_parameters() if not each.IS_CONFIG_PARAMETER)
-
-
 def configs(state: State) -> tuple[str, ...]:
     """Names of the flow's Configs."""
     return tuple(each.name for _, each in state.flow._get_parameters() if each.IS_CONFIG_PARAMETER)
 
 
-def parameter_kind(parameter: Any) -> str:
-    """Metaflow's name of the parameter's type: str, int, float, bool, JSON or FilePath."""
-    kind = parameter.kwargs["type"]
-    return str(getattr(kind, "name", None) or kind.__name__)
-
-
-def parameter_facts(parameter: Any) -> dict[str, Any]:
-    """What a program must know to give the parameter a value: name, kind, required; of a file, is_text and encoding."""
-    kind = parameter.kwargs["type"]
-    facts = {
-        "name": parameter.name,
-        "kind": parameter_kind(parameter),
-        "required": bool(parameter.kwargs.get("required")) and parameter.kwargs.get("default") is None,
-    }
-    return facts | ({"is_text": kind._is_text, "encoding": kind._encoding} if isinstance(kind, FilePathClass) else {})
-
-
-def parameter_default(parameter: Any) -> Any:
-    """The default as a value of the parameter's type, a deploy-time function evaluated; None where there is none."""
-    value = deploy_time_eval(parameter.kwargs.get("default"))
-    if value is None:
-        return None
-    match parameter_kind(parameter):
-        case "JSON":
-            return json.loads(value) if isinstance(value, str) else value
-        case "int":
-            return int(value)
-        case "float":
-            return float(value)
-        case "bool":
-            return value if isinstance(value, bool) else str(value).lower() in ("true", "1", "yes", "y", "t")
-        case _:
-            return value
+def config_environment(names: Iterable[str]) -> dict[str, str]:
+    """The variable by which Metaflow in a pod takes these Configs from the code package, as the laptop read them."""
+    keys = {name: ConfigInput.make_key_name(name) for name in names}
+    return {"METAFLOW_FLOW_CONFIG_VALUE": json.dumps(keys)} if keys else {}
 
 
 def flow_decorators(state: State) -> tuple[str, ...]:
@@ -167,22 +132,12 @@ def schedule(state: State) -> tuple[str | None, str | None] | None:
     return (found[0].schedule, found[0].timezone) if found else None
 
 
-def flow_mutators(state: State) -> tuple[str, ...]:
-    """Names of the flow's mutators."""
-    return tuple(_name(each) for each in state.flow._flow_mutators)
-
-
 def top_level_options(state: State) -> tuple[str, ...]:
     """Options that flow decorators want in front of every command, ready for argv."""
     options: dict[str, Any] = {}
     for decorator in decorators.flow_decorators(state.flow):
         options.update(decorator.get_top_level_options())
     return tuple(dict_to_cli_options(options))
-
-
-def wrappers(node: Any) -> tuple[str, ...]:
-    """Names of the user's own step decorators on this node of the graph."""
-    return tuple(_name(each) for each in (*node.wrappers, *node.config_decorators))
 
 
 def changed(decorator: Any) -> frozenset[str]:
@@ -207,12 +162,18 @@ def timeout_seconds(node: Any) -> int | None:
 
 
 def decospecs(node: Any) -> tuple[str, ...]:
-    """The decorators given to --with, as the pod must be given them again. Those of a compute backend act only here."""
-    return tuple(
+    """The decorators given to --with, the user's own too, as the pod must be given them again.
+
+    Those of a compute backend act only here. What a mutator added, it adds in the pod again.
+    """
+    given = (
         decorator.make_decorator_spec()
-        for decorator in node.decorators
-        if not decorator.statically_defined and decorator.inserted_by is None and decorator.name not in ATTACHED
+        for decorator in (*node.decorators, *node.wrappers, *node.config_decorators)
+        if not decorator.statically_defined
+        and decorator.inserted_by is None
+        and getattr(decorator, "name", None) not in ATTACHED
     )
+    return tuple(dict.fromkeys(given))
 
 
 def flow_place(state: State) -> tuple[str, int]:
@@ -269,31 +230,6 @@ def shared_environment() -> dict[str, str]:
     return {name: value for name, value in shared.items() if value} | debug
 
 
-class CommandWithFlowParameters(click.Command):  # type: ignore[misc]
-    """A command that takes the flow's parameters as options, and knows which of them were given."""
-
-    GIVEN = "kubeflow_pipelines.given"
-
-    def parse_args(self, ctx: Any, args: list[str]) -> Any:
-        """Note what stands on the command line or in the environment; defaults belong to the deployed pipeline."""
-        on_command_line, _, _ = self.make_parser(ctx).parse_args(args=list(args))
-        in_environment = {each.name for each in self.params if each.resolve_envvar_value(ctx) is not None}
-        ctx.meta[self.GIVEN] = set(on_command_line) | in_environment
-        return super().parse_args(ctx, args)
-
-
-def with_flow_parameters(command: click.Command) -> click.Command:
-    """Add the flow's parameters to the command's options."""
-    return add_custom_parameters(deploy_mode=False)(command)
-
-
-def given_parameters(state: State, ctx: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that were given for the flow's parameters, by the parameters' names."""
-    given = ctx.meta[CommandWithFlowParameters.GIVEN]
-    found = ((each.name, each.name.replace("-", "_").lower()) for each in parameters(state))
-    return {name: values[option] for name, option in found if option in given}
-
-
 def _nothing(*_: object, **__: object) -> None:
     return None
 
@@ -305,10 +241,6 @@ def _without_timeouts(step_init: Callable[..., None]) -> Callable[..., None]:
         step_init(flow, graph, step, [each for each in found if not isinstance(each, TimeoutDecorator)], *rest)
 
     return filtered
-
-
-def _name(decorator: Any) -> str:
-    return str(getattr(decorator, "decorator_name", None) or type(decorator).__name__)
 
 
 def _same(left: Any, right: Any) -> bool:

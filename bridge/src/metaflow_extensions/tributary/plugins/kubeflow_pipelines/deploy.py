@@ -1,18 +1,17 @@
 """What can be done with a flow on Kubeflow Pipelines. The command line is one door to it."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from . import compat, guard, names, provenance, reasons, schedules, stored, tokens
+from . import compat, compat_parameters, guard, inputs, names, provenance, reasons, schedules, stored, tokens
 from .compiler import checks, cron
 from .compiler.emit import Documents, Payload, emit
-from .compiler.ir import Target
+from .compiler.ir import Flow, Target
 from .compiler.problem import Problem
-from .compiler.read import encode, read
+from .compiler.read import read
 from .compiler.structure import structure
 from .compiler.wiring import wire
 from .describe import Keep, StoredCode, deployment, ownership
@@ -22,9 +21,6 @@ from .provenance import DeploymentNotes, FlowIdentity, TakenParameter
 from .refusals import Refused
 from .server import Conflict, Pipeline, Server, Version
 from .tokens import Owner, TokenOptions
-
-# Kubeflow Pipelines' limit for all parameters of a run together.
-PARAMETER_BYTES = 10_000
 
 DEFAULT_EXPERIMENT = "Default"
 
@@ -83,7 +79,9 @@ def owner(of: FlowIdentity, pipeline: str) -> Owner:
 
 def notes(state: compat.State, token: str) -> DeploymentNotes:
     """What the version that is about to be made will say of itself."""
-    parameters = tuple(TakenParameter(**compat.parameter_facts(each)) for each in compat.parameters(state))
+    parameters = tuple(
+        TakenParameter(**compat_parameters.parameter_facts(each)) for each in compat_parameters.parameters(state)
+    )
     return DeploymentNotes(identity(state), compat.username(), token, parameters)
 
 
@@ -108,6 +106,7 @@ def compile_flow(
     flow = read(state)
     _refuse(checks.problems(flow, target))
     put: Keep = _keep(state) if keep else _only_locate(state)
+    flow = inputs.settled(flow, _files(state, flow, keep), put)
     packed = compat.package(state)
     url, sha = put(packed.blob)
     record = deployment(flow, target, StoredCode(url, sha, packed.metadata), ownership(token, tags, namespace))
@@ -157,29 +156,23 @@ def trigger(
     server: Server,
     of: FlowIdentity,
     name: str,
-    parameters: Mapping[str, str],
+    parameters: Mapping[str, Any],
+    store: inputs.Store,
     *,
     version_name: str | None,
     experiment: str | None,
 ) -> str:
-    """Start a run of the flow's pipeline, the newest version or the one named; gives Metaflow's run id."""
-    size = len(json.dumps(dict(parameters)).encode())
-    if size > PARAMETER_BYTES:
-        raise Refused(
-            f"parameters: they take {size} bytes, and Kubeflow Pipelines allows {PARAMETER_BYTES} for a run. "
-            "Put the large ones into a file in S3 and pass its name."
-        )
+    """Start a run of the flow's pipeline, the newest version or the one named; gives Metaflow's run id.
+
+    `parameters` are values by the parameters' names, as inputs.texts takes them; large ones go through `store`.
+    """
     pipeline = guard.flow_pipeline(server, of, name)
     version = guard.version(server, pipeline, version_name)
+    texts = inputs.texts(provenance.notes_of(version.description), parameters, version.name)
     started = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
-    run = server.start_run(pipeline, version, f"{name} {started}", parameters, experiment or DEFAULT_EXPERIMENT)
+    given = inputs.fitting(texts, store)
+    run = server.start_run(pipeline, version, f"{name} {started}", given, experiment or DEFAULT_EXPERIMENT)
     return names.run_id(run)
-
-
-def encoded_parameters(state: compat.State, values: Mapping[str, Any]) -> dict[str, str]:
-    """Values of the flow's parameters as the pipeline's inputs."""
-    inputs = names.input_names(each.name for each in compat.parameters(state))
-    return {inputs[name]: encode(value) for name, value in values.items()}
 
 
 def status(
@@ -230,6 +223,16 @@ def deployments(server: Server, flow_name: str | None) -> list[tuple[str, str]]:
 def _refuse(problems: Sequence[Problem]) -> None:
     if problems:
         raise Refused("\n".join(str(problem) for problem in problems))
+
+
+def _files(state: compat.State, flow: Flow, keep: bool) -> dict[str, Any]:
+    """What stands for the default file of each IncludeFile that has one."""
+    paths = {each.name: each.file for each in flow.parameters if each.file is not None}
+    return {
+        each.name: compat_parameters.include_file(state, each, paths[each.name], keep)
+        for each in compat_parameters.parameters(state)
+        if each.name in paths
+    }
 
 
 def _keep(state: compat.State) -> Keep:

@@ -61,7 +61,7 @@ def deployment(flow: Flow, target: Target, code: StoredCode, ownership: Ownershi
         event_logger_type=flow.event_logger_type,
         monitor_type=flow.monitor_type,
         options=flow.options,
-        environment=compat.shared_environment(),
+        environment=compat.shared_environment() | compat.config_environment(flow.configs),
         parameters=tuple(ParameterRecord(each.name, each.input, "json", UNSET) for each in flow.parameters),
         steps={step.name: _step(step) for step in flow.steps.values()},
     )

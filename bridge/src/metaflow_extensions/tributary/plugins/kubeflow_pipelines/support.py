@@ -55,9 +55,7 @@ STEP_DECORATORS: Mapping[str, Support] = {
 
 FLOW_DECORATORS: Mapping[str, Support] = {
     "schedule": Support("translated", "a recurring run of Kubeflow Pipelines, see its attributes"),
-    "project": _refused(
-        "branches and production tokens are not translated", "Remove it, and name deployments with --name"
-    ),
+    "project": Support("translated", "the pipeline's name, and the runs' tags and current.project_name in the pod"),
     "trigger": _NO_CONTROLLER,
     "trigger_on_finish": _NO_CONTROLLER,
     "pypi_base": _NO_PACKAGES,
@@ -148,11 +146,15 @@ ATTRIBUTES: Mapping[str, Mapping[str, Support]] = {
 # The shapes of a graph, by Metaflow's name of the step that makes them.
 SWITCH = _refused("a switch (self.next with a condition) is not translated", "Decide inside one step")
 RECURSION = _refused("a step that may follow itself is not translated", "Loop inside the step")
-CONFIG = _refused("Config values do not reach pods", "Use a Parameter")
-INCLUDE_FILE = _refused("IncludeFile is not translated", "Read the file in a step, or put its text into a Parameter")
-PARAMETER_TYPE = _refused("only str, int, float, bool and JSON are translated", "Use type=JSONType")
-MUTATOR = _refused("flow mutators are not translated", "Write the decorators into the flow")
-WRAPPER = _refused("step decorators written by users are not translated", "Call the code inside the step")
+CONFIG = Support("translated", "the values given to create travel in the code package")
+INCLUDE_FILE = Support("translated", "the file is stored by create or trigger, and its place is the pipeline's input")
+PARAMETER_TYPE = _refused("only parameters of one value are translated", "Use type=JSONType")
+PARAMETER_OPTION = _refused("it belongs to a command line that pods do not have", "Remove it, or use type=JSONType")
+MUTATOR = Support("translated", "what they change is read from the flow, and changed again in the pod")
+WRAPPER = Support("in the pod", "they run around the step as on a laptop")
+
+PARAMETER_OPTIONS = frozenset({"default", "envvar", "help", "hidden", "metavar", "required", "show_default", "type"})
+"""What a Parameter may be given beside its name. Metaflow passes whatever else there is to click."""
 ENVIRONMENT = _refused("no packages are installed in pods", "Use --environment local and an image with the packages")
 
 IMAGE_PULL_POLICIES = ("Always", "IfNotPresent", "Never")

@@ -1,11 +1,12 @@
 """The laws that a flow must meet to be deployed. One function a law; all are asked, so all problems show at once."""
 
+import os
 from collections.abc import Callable, Iterator
 
 from .. import support
 from ..support import Support
 from . import pods, scheduling
-from .ir import PARAMETER_KINDS, Flow, Step, Target
+from .ir import SEVERAL_KIND, Flow, Step, Target
 from .problem import Problem
 
 Law = Callable[[Flow, Target], Iterator[Problem]]
@@ -58,8 +59,6 @@ def known_step_decorators(flow: Flow, target: Target) -> Iterator[Problem]:
             law = support.STEP_DECORATORS.get(decorator.name, _unknown())
             if law.how == "refused":
                 yield _refusal(_where(step), f"@{decorator.name}", law)
-        for name in step.wrappers:
-            yield _refusal(_where(step), f"@{name}", support.WRAPPER)
 
 
 def known_attributes(flow: Flow, target: Target) -> Iterator[Problem]:
@@ -82,10 +81,6 @@ def known_flow_decorators(flow: Flow, target: Target) -> Iterator[Problem]:
         law = support.FLOW_DECORATORS.get(decorator.name, _unknown())
         if law.how == "refused":
             yield _refusal(str(flow.place), f"@{decorator.name}", law)
-    for name in flow.mutators:
-        yield _refusal(str(flow.place), f"@{name}", support.MUTATOR)
-    for name in flow.configs:
-        yield _refusal(str(flow.place), f"Config {name!r}", support.CONFIG)
 
 
 def one_accelerator(flow: Flow, target: Target) -> Iterator[Problem]:
@@ -110,11 +105,24 @@ def known_pull_policy(flow: Flow, target: Target) -> Iterator[Problem]:
 
 
 def plain_parameters(flow: Flow, target: Target) -> Iterator[Problem]:
-    """A pipeline input is JSON text."""
+    """A parameter has one value, which is a text on the command line."""
     for parameter in flow.parameters:
-        if parameter.kind not in PARAMETER_KINDS:
-            law = support.INCLUDE_FILE if parameter.kind == "FilePath" else support.PARAMETER_TYPE
-            yield _refusal(str(flow.place), f"parameter {parameter.name!r} of type {parameter.kind}", law)
+        if parameter.kind == SEVERAL_KIND:
+            yield _refusal(str(flow.place), f"parameter {parameter.name!r} of several values", support.PARAMETER_TYPE)
+        for option in parameter.options:
+            if option not in support.PARAMETER_OPTIONS:
+                law = support.PARAMETER_OPTION
+                yield _refusal(str(flow.place), f"parameter {parameter.name!r} with {option}=", law)
+
+
+def readable_files(flow: Flow, target: Target) -> Iterator[Problem]:
+    """The default of an IncludeFile is read when the flow is deployed."""
+    for parameter in flow.parameters:
+        path = parameter.file
+        if path is not None and not path.startswith("{") and not os.access(os.path.expanduser(path), os.R_OK):
+            yield _of_flow(
+                flow, f"IncludeFile {parameter.name!r}: {path!r} cannot be read", "Run the command where the file lies"
+            )
 
 
 def parameters_apart(flow: Flow, target: Target) -> Iterator[Problem]:
@@ -164,6 +172,7 @@ LAWS: tuple[Law, ...] = (
     one_accelerator,
     known_pull_policy,
     plain_parameters,
+    readable_files,
     parameters_apart,
     parameters_beside_options,
     configured_pods,

@@ -8,8 +8,12 @@ from .capabilities import EVERYTHING, Capabilities
 
 StepKind = Literal["start", "linear", "split", "foreach", "join", "end", "split-switch"]
 
-# Metaflow's parameter types whose values are plain JSON.
+# Metaflow's parameter types whose values are plain JSON. Values of other types travel as the text that was given.
 PARAMETER_KINDS = ("str", "int", "float", "bool", "JSON")
+
+# Metaflow's name of an IncludeFile's type, and ours of a type whose values are several.
+FILE_KIND = "FilePath"
+SEVERAL_KIND = "several values"
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Step:
     """One step. `next` and `previous` are its neighbours, `join` is where a split or foreach that starts here ends.
 
     `foreaches` are the foreach steps around it, outermost first. `retries` and `fallbacks` are Metaflow's two counts of
-    further attempts: of the user's code, and of @catch. `wrappers` names decorators that the user wrote.
+    further attempts: of the user's code, and of @catch.
     """
 
     name: str
@@ -50,7 +54,6 @@ class Step:
     foreaches: tuple[str, ...] = ()
     parallel: bool = False
     decorators: tuple[Decorator, ...] = ()
-    wrappers: tuple[str, ...] = ()
     retries: int = 0
     fallbacks: int = 0
     minutes_between_retries: int = 0
@@ -65,7 +68,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A Metaflow parameter. `default` is JSON text, None where there is none; `kind` is Metaflow's name of its type."""
+    """A Metaflow parameter. `default` is JSON text, None where there is none; `kind` is Metaflow's name of its type.
+
+    `file` is the default of an IncludeFile, a path on this machine. `options` names what else the flow asks of the
+    command line for it.
+    """
 
     name: str
     input: str
@@ -73,6 +80,8 @@ class Parameter:
     default: str | None
     required: bool
     help: str = ""
+    file: str | None = None
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,7 +107,6 @@ class Flow:
     configs: tuple[str, ...] = ()
     decorators: tuple[Decorator, ...] = ()
     schedule: Schedule | None = None
-    mutators: tuple[str, ...] = ()
     environment_type: str = "local"
     datastore_type: str = "s3"
     datastore_root: str = ""

@@ -4,12 +4,12 @@ import json
 import os
 from typing import Any
 
-from .. import compat, names
+from .. import compat, compat_parameters, names
 from . import ir, pods
 
 
 def read(state: compat.State) -> ir.Flow:
-    """The flow that this command line speaks of. Evaluates deploy-time defaults; touches no server."""
+    """The flow that this command line speaks of. Evaluates deploy-time defaults, each once; touches no server."""
     graph = state.graph
     foreaches = {node.name for node in graph if node.type == "foreach"}
     file, line = compat.flow_place(state)
@@ -25,7 +25,6 @@ def read(state: compat.State) -> ir.Flow:
         configs=compat.configs(state),
         decorators=tuple(ir.Decorator(name, {}) for name in compat.flow_decorators(state)),
         schedule=_schedule(state),
-        mutators=compat.flow_mutators(state),
         environment_type=state.environment.TYPE,
         datastore_type=state.flow_datastore.TYPE,
         datastore_root=str(state.flow_datastore.datastore_root),
@@ -47,19 +46,23 @@ def _schedule(state: compat.State) -> ir.Schedule | None:
 
 
 def _parameters(state: compat.State) -> tuple[ir.Parameter, ...]:
-    found = list(compat.parameters(state))
+    found = list(compat_parameters.parameters(state))
     inputs = names.input_names(each.name for each in found)
     read = []
     for each in found:
-        default = compat.parameter_default(each) if compat.parameter_kind(each) in ir.PARAMETER_KINDS else None
+        kind = compat_parameters.parameter_kind(each)
+        default = compat_parameters.parameter_default(state, each)
+        file, text = (default, None) if kind == ir.FILE_KIND else (None, default)
         read.append(
             ir.Parameter(
                 name=each.name,
                 input=inputs[each.name],
-                kind=compat.parameter_kind(each),
-                default=None if default is None else encode(default),
+                kind=kind,
+                default=None if text is None else encode(text),
                 required=bool(each.kwargs.get("required")) and default is None,
                 help=each.kwargs.get("help") or "",
+                file=file,
+                options=compat_parameters.parameter_options(each),
             )
         )
     return tuple(read)
@@ -81,7 +84,6 @@ def _step(node: Any, foreaches: set[str]) -> ir.Step:
         decorators=tuple(
             ir.Decorator(each.name, dict(each.attributes), compat.changed(each)) for each in node.decorators
         ),
-        wrappers=compat.wrappers(node),
         retries=user_retries,
         fallbacks=fallbacks,
         minutes_between_retries=int(retry.attributes["minutes_between_retries"]) if retry else 0,

@@ -1,9 +1,8 @@
 """The command lines and the environment with which Metaflow runs a task in a pod."""
 
-import json
 from collections.abc import Iterable, Mapping
 
-from ..record import Deployment, ParameterRecord
+from ..record import Deployment
 from .attempts import Attempt
 from .ids import PARAMETERS_STEP, task_id
 from .inputs import TaskPlace
@@ -41,10 +40,8 @@ def environment(deployment: Deployment, step: str, run: str) -> dict[str, str]:
     }
 
 
-def init(deployment: Deployment, run: str, given: Mapping[str, str]) -> list[str]:
-    """`init`: stores the run's parameters. `given` maps pipeline inputs to the text they have in the container's
-    arguments.
-    """
+def init(deployment: Deployment, run: str, values: Mapping[str, str]) -> list[str]:
+    """`init`: stores the run's parameters. `values` are by the parameters' names, as the command line takes them."""
     return [
         deployment.flow_file,
         *_top_level(deployment, ()),
@@ -52,11 +49,7 @@ def init(deployment: Deployment, run: str, given: Mapping[str, str]) -> list[str
         f"--run-id={run}",
         f"--task-id={task_id(PARAMETERS_STEP, ())}",
         *_tags(deployment),
-        *(
-            f"--{parameter.name}={value}"
-            for parameter in deployment.parameters
-            if (value := _value(parameter, given)) is not None
-        ),
+        *(f"--{name}={value}" for name, value in values.items()),
     ]
 
 
@@ -118,14 +111,3 @@ def _top_level(deployment: Deployment, decospecs: Iterable[str]) -> list[str]:
 
 def _tags(deployment: Deployment) -> list[str]:
     return [f"--tag={tag}" for tag in deployment.tags]
-
-
-def _value(parameter: ParameterRecord, given: Mapping[str, str]) -> str | None:
-    """The value as Metaflow's command line takes it; None when nobody gave one."""
-    text = given.get(parameter.input)
-    if text is None or text == parameter.unset:
-        return None
-    if parameter.encoding == "text":
-        return text
-    value = json.loads(text)
-    return value if isinstance(value, str) else json.dumps(value)

@@ -13,7 +13,7 @@ from pathlib import Path
 from metaflow.exception import MetaflowException
 
 from ..record import Deployment
-from . import attempts, commands, inputs, outputs, process
+from . import attempts, commands, inputs, outputs, parameters, process
 from .ids import pathspec, task_id
 from .tasks import MAX_ATTEMPTS, RunTasks
 
@@ -94,13 +94,20 @@ class Execution:
         os.environ["METAFLOW_RETRY_COUNT"] = str(attempt.number)
         failure = None
         if self._place.step == self._deployment.start_step and not self._tasks.parameters_stored():
-            failure = self._run_command(
-                commands.init(self._deployment, self._run, self._asked.parameters), logs, attempt
-            )
+            failure = self._init(logs, attempt)
         if failure is None:
             failure = self._run_command(self._step_command(attempt), logs, attempt)
         logs.save()
         return failure
+
+    def _init(self, logs: process.Logs, attempt: attempts.Attempt) -> outputs.Failure | None:
+        """Store the run's parameters, as an attempt's first command."""
+        try:
+            values = parameters.values(self._deployment.parameters, self._asked.parameters, self._tasks.recall)
+        except parameters.ParameterError as error:
+            logs.note(str(error))
+            return outputs.Failure(1, f"{self._name}: {error}")
+        return self._run_command(commands.init(self._deployment, self._run, values), logs, attempt)
 
     def _step_command(self, attempt: attempts.Attempt) -> list[str]:
         file = self._folder / "input-paths"

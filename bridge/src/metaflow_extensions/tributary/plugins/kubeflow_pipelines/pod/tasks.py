@@ -58,6 +58,11 @@ class RunTasks:
         note = self._read(PARAMETERS_STEP, task).load_metadata([ORIGIN_NOTE], add_attempt=False)
         return str(note[ORIGIN_NOTE])
 
+    def recall(self, key: str) -> bytes:
+        """What was stored for this run in the flow's datastore, by its content's key."""
+        ((_, blob),) = self._flow.load_data([key])
+        return bytes(blob)
+
     def splits(self, step: str, path: IndexPath) -> int:
         """How many splits a foreach step's task made."""
         return int(self._read(step, task_id(step, path))["_foreach_num_splits"])
