@@ -47,6 +47,13 @@ def test_decorators_from_the_command_line_and_options_of_flow_decorators_are_pas
     assert not [word for word in after if word.startswith("--split-index")]
 
 
+def test_init_is_given_the_decorators_of_all_steps_once(deployment: Deployment) -> None:
+    specs = {"start": ("retry:times=2",), "end": ("traced", "retry:times=2")}
+    steps = {name: replace(record, decospecs=specs.get(name, ())) for name, record in deployment.steps.items()}
+    argv = commands.init(replace(deployment, steps=steps), "kfp-1", {})
+    assert [word for word in argv if word.startswith("--with=")] == ["--with=retry:times=2", "--with=traced"]
+
+
 def test_parameters_go_to_init_as_their_values(deployment: Deployment) -> None:
     argv = commands.init(deployment, "kfp-1", {"x": "--y {{z}}", "learning-rate": ""})
     assert argv[-2:] == ["--x=--y {{z}}", "--learning-rate="]

@@ -41,10 +41,14 @@ def environment(deployment: Deployment, step: str, run: str) -> dict[str, str]:
 
 
 def init(deployment: Deployment, run: str, values: Mapping[str, str]) -> list[str]:
-    """`init`: stores the run's parameters. `values` are by the parameters' names, as the command line takes them."""
+    """`init`: stores the run's parameters. `values` are by the parameters' names, as the command line takes them.
+
+    It notes the graph of the whole flow too, so it is given the --with of all steps, as on a laptop.
+    """
+    decospecs = dict.fromkeys(spec for record in deployment.steps.values() for spec in record.decospecs)
     return [
         deployment.flow_file,
-        *_top_level(deployment, ()),
+        *_top_level(deployment, decospecs),
         "init",
         f"--run-id={run}",
         f"--task-id={task_id(PARAMETERS_STEP, ())}",
