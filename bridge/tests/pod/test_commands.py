@@ -51,7 +51,7 @@ def test_init_is_given_the_decorators_of_all_steps_once(deployment: Deployment) 
     specs = {"start": ("retry:times=2",), "end": ("traced", "retry:times=2")}
     steps = {name: replace(record, decospecs=specs.get(name, ())) for name, record in deployment.steps.items()}
     argv = commands.init(replace(deployment, steps=steps), "kfp-1", {})
-    assert [word for word in argv if word.startswith("--with=")] == ["--with=retry:times=2", "--with=traced"]
+    assert sorted(word for word in argv if word.startswith("--with=")) == ["--with=retry:times=2", "--with=traced"]
 
 
 def test_parameters_go_to_init_as_their_values(deployment: Deployment) -> None:
