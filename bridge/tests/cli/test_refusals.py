@@ -91,7 +91,6 @@ def test_every_construct_that_is_not_translated_is_named_at_once_with_its_line(t
     path.write_text(WRONG)
     said = refusal(command(path, "kubeflow-pipelines", "create", "--only-json"))
     places = [
-        ("wrong_flow.py:11: step 'start'", "a switch"),
         ("wrong_flow.py:11: step 'start'", "@secrets"),
         ("wrong_flow.py:17: step 'left'", "@kubernetes(disk=20000)"),
         ("wrong_flow.py:17: step 'left'", "@kubernetes(service_account='somebody')"),

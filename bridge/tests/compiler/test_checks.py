@@ -91,11 +91,10 @@ def test_the_namespace_of_kubeflow_itself_is_no_problem() -> None:
     assert len(said(with_decorator(kubernetes(namespace="other")), target)) == 1
 
 
-def test_a_switch_and_a_loop_are_told_apart() -> None:
-    switch = replace(GOOD.steps["a"], kind="split-switch", next=("join", "end"))
-    loop = replace(GOOD.steps["a"], kind="split-switch", next=("a", "join"))
-    assert "a switch (self.next with a condition)" in said(with_step(GOOD, switch))[0]
-    assert "a step that may follow itself" in said(with_step(GOOD, loop))[0]
+def test_a_split_whose_ways_lead_to_different_joins_is_named() -> None:
+    whole = flow("start * a\na ? b c\nb > join_b\nc > join_c\njoin_b > end\njoin_c > end")
+    (problem,) = said(whole)
+    assert problem.startswith("flow.py:10: step 'start': a foreach that ends at join_b or join_c is refused: ")
 
 
 def test_a_gang_is_named_where_it_is_asked_for() -> None:

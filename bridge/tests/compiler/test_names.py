@@ -1,4 +1,5 @@
 import re
+from itertools import islice
 
 import pytest
 
@@ -27,20 +28,35 @@ def test_a_name_is_refused_rather_than_cut() -> None:
 
 
 def test_a_step_never_meets_the_driver_of_another() -> None:
-    tasks, _ = names.task_names(["train", "train_driver", "train_driver_step"])
-    assert not {f"{task}-driver" for task in tasks.values()} & set(tasks.values())
-    assert len(set(tasks.values())) == 3
+    known = names.task_names(["train", "train_driver", "train_driver_step"])
+    tasks = {known.name(step) for step in ("train", "train_driver", "train_driver_step")}
+    assert not {f"{task}-driver" for task in tasks} & tasks
+    assert len(tasks) == 3
 
 
-def test_a_loop_never_meets_a_step() -> None:
-    tasks, loops = names.task_names(["each_fan", "fan"], ["fan"])
-    assert not set(loops.values()) & set(tasks.values())
+@pytest.mark.parametrize("role", ["each", "switch", "arm", "rounds", "again", "left"])
+def test_what_stands_around_a_step_never_meets_a_step(role: str) -> None:
+    known = names.task_names([f"{role}_fan", "fan"], ["fan", f"{role}_fan"])
+    assert known.name("fan", role) not in {known.name("fan"), known.name(f"{role}_fan")}
+    assert known.step(known.name("fan", role)) == "fan"
+    assert known.step(known.name(f"{role}_fan")) == f"{role}_fan"
+
+
+def test_a_copy_of_a_task_never_meets_a_step_and_is_known_by_its_step() -> None:
+    known = names.task_names(["fan", "fan_x2", "fan_x4"])
+    copies = list(islice(known.names_of_copies("fan"), 3))
+    assert copies == ["fan", "fan-x3", "fan-x5"]
+    assert [known.step(copy) for copy in copies] == ["fan"] * 3
+    assert known.step("fan-x2") == "fan_x2"
+    assert known.step("other") is None
 
 
 def test_inputs_keep_apart_from_each_other_and_from_ours() -> None:
-    inputs = names.input_names(["learning-rate", "learning_rate", "step", "items", "splits", "i0", "i12", "alpha"])
+    inputs = names.input_names(
+        ["learning-rate", "learning_rate", "step", "items", "splits", "choice", "i0", "i12", "alpha"]
+    )
     assert len(set(inputs.values())) == len(inputs)
-    assert not set(inputs.values()) & {"step", "items", "splits", "i0", "i12"}
+    assert not set(inputs.values()) & {"step", "items", "splits", "choice", "i0", "i12"}
     assert inputs["alpha"] == "alpha"
 
 

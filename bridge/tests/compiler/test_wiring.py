@@ -1,7 +1,7 @@
 from bridge.tests.lib.graphs import flow
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Step
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Loops, Step
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.structure import structure
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.wiring import Scope, wire
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.wiring import Again, Scope, wire
 
 BRANCH = "start > a b\na > join\nb > join\njoin > end"
 FOREACH = "start * a\na > join\njoin > end"
@@ -9,9 +9,9 @@ LONG_BODY = "start * a\na > b\nb > join\njoin > end"
 NESTED = "start * a\na * b\nb > join_b\njoin_b > join\njoin > end"
 
 
-def wired(edges: str) -> Scope:
+def wired(edges: str, loops: Loops = "pod") -> Scope:
     whole = flow(edges)
-    return wire(whole, structure(whole))
+    return wire(whole, structure(whole), loops)
 
 
 def waits(scope: Scope) -> dict[str, tuple[str, ...]]:
@@ -43,3 +43,36 @@ def test_each_foreach_adds_one_index() -> None:
 
 def test_what_follows_a_foreach_waits_for_its_loop() -> None:
     assert waits(wired(NESTED))["join"] == ("each-start",)
+
+
+def test_the_arms_of_a_switch_stand_in_a_scope_that_follows_it() -> None:
+    root = wired("start ? a b end\na > c\nc > end\nb > end")
+    assert waits(root) == {"start": (), "switch-start": ("start",), "end": ("switch-start",)}
+    arms = root.tasks[1].work
+    assert isinstance(arms, Scope)
+    assert root.tasks[1].choice_of == "start"
+    assert {arm.name: (arm.when, arm.choice_of, type(arm.work)) for arm in arms.tasks} == {
+        "arm-a": ("a", None, Scope),
+        "b": ("b", None, Step),
+    }
+
+
+def test_a_step_on_two_ways_has_two_tasks() -> None:
+    shared = wired("start ? a b\na > c\nb ? c d\nc > end\nd > end").tasks[1].work
+    assert isinstance(shared, Scope)
+    first, second = (arm.work for arm in shared.tasks)
+    assert isinstance(first, Scope) and isinstance(second, Scope)
+    inner = second.tasks[1].work
+    assert isinstance(inner, Scope)
+    assert [task.name for task in (*first.tasks, *inner.tasks)] == ["a", "c", "c-x2", "d"]
+
+
+def test_rounds_in_pods_are_a_scope_that_holds_itself() -> None:
+    root = wired("start > a\na ? a b end\nb > end", "pods")
+    assert [task.name for task in root.tasks] == ["start", "rounds-a", "left-a", "switch-a", "end"]
+    rounds = root.tasks[1].work
+    assert isinstance(rounds, Scope)
+    one, again = rounds.tasks
+    assert again.work == Again("rounds-a")
+    assert (one.name, again.choice_of, again.when) == ("a", "a", "a")
+    assert [task.name for task in wired("start > a\na ? a b end\nb > end").tasks] == ["start", "a", "switch-a", "end"]

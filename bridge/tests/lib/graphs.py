@@ -29,7 +29,9 @@ KUBERNETES: Mapping[str, Any] = {
 
 
 def flow(edges: str, parameters: Iterable[Parameter] = (), **changes: Any) -> Flow:
-    """A flow from lines "step > next next" (linear or split) and "step * body" (foreach). A join is called join..."""
+    """A flow from lines "step > next next" (linear or split), "step * body" (foreach) and "step ? arm arm" (switch). A
+    join is called join...
+    """
     lines = [line.split() for line in edges.strip().splitlines()]
     out = {name: (sign, tuple(following)) for name, sign, *following in lines} | {"end": (">", ())}
     facts = _Walk(out)
@@ -75,8 +77,10 @@ class _Walk:
         if name.startswith("join"):
             self.join[around[-1]] = name
             around = around[:-1]
-        inner = (*around, name) if sign == "*" or len(following) > 1 else around
+        inner = (*around, name) if sign == "*" or (sign == ">" and len(following) > 1) else around
         for each in following:
+            if each == name:
+                continue
             if name not in self.previous.setdefault(each, []):
                 self.previous[each].append(name)
             self.visit(each, inner)
@@ -100,8 +104,8 @@ def _step(name: str, out: Mapping[str, tuple[str, tuple[str, ...]]], facts: _Wal
 
 
 def _kind(name: str, sign: str, following: tuple[str, ...]) -> StepKind:
-    if sign == "*":
-        return "foreach"
+    if sign in "*?":
+        return "foreach" if sign == "*" else "split-switch"
     if len(following) > 1:
         return "split"
     if name.startswith("join"):

@@ -1,7 +1,8 @@
 """A small Kubeflow Pipelines: walks the documents of a pipeline as the server does, one container after the other.
 
 It keeps the rules that matter to the emitter: which inputs a driver demands, what an iteration is handed, that
-component specs are looked up by the hash of their container, and that template names must not meet.
+component specs are looked up by the hash of their container, that template names must not meet, and what a condition
+skips. A component may refer to itself.
 """
 
 import json
@@ -71,14 +72,24 @@ class Interpreter:
             if not ready:
                 raise PipelineError(f"{where}: tasks wait for each other: {sorted(waiting)}")
             for name in sorted(ready):
-                outputs[name] = self._task(name, waiting.pop(name), inputs, outputs, where)
+                task = waiting.pop(name)
+                # Argo runs a task only when all that it waits for succeeded; what was skipped or omitted did not.
+                if all(before in outputs for before in task.get("dependentTasks", [])):
+                    done = self._task(name, task, inputs, outputs, where)
+                    if done is not None:
+                        outputs[name] = done
 
-    def _task(self, name: str, task: Document, inputs: Document, outputs: dict[str, Document], where: str) -> Document:
+    def _task(
+        self, name: str, task: Document, inputs: Document, outputs: dict[str, Document], where: str
+    ) -> Document | None:
+        """Run one task; gives its outputs, or None when its condition skipped it."""
         component = self._component(task["componentRef"]["name"])
         values = {
             key: self._value(source, inputs, outputs, task, f"{where}.{name}")
             for key, source in task.get("inputs", {}).get("parameters", {}).items()
         }
+        if not _wanted(task, values, f"{where}.{name}"):
+            return None
         if "parameterIterator" not in task:
             return self._work(task, component, values, f"{where}.{name}")
         iterator = task["parameterIterator"]
@@ -162,6 +173,17 @@ class Interpreter:
                     templates += [f"{component}-{name}-iterator", f"{component}-iteration"]
         if len(set(templates)) != len(templates):
             raise PipelineError(f"template already exists: {sorted(templates)}")
+
+
+def _wanted(task: Document, values: Document, where: str) -> bool:
+    """Whether the task's condition holds. It sees the task's inputs."""
+    condition = task.get("triggerPolicy", {}).get("condition")
+    if condition is None:
+        return True
+    asked = re.fullmatch(r"inputs\.parameter_values\['(\w+)'\] == '(\w+)'", condition)
+    if asked is None or asked[1] not in values:
+        raise PipelineError(f"{where}: its condition cannot be evaluated: {condition}")
+    return bool(values[asked[1]] == asked[2])
 
 
 def _inputs(component: Document) -> Document:

@@ -23,6 +23,7 @@ from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.origin import 
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import (
     SCHEMA_VERSION,
     Deployment,
+    Loops,
     ParameterRecord,
     StepRecord,
 )
@@ -34,6 +35,8 @@ RUNNER = (
     "from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import runner\n"
     "sys.exit(runner.main(Path(sys.argv[1]).read_text(), sys.argv[2:]))"
 )
+
+OUTPUTS = {"foreach": "splits", "split-switch": "choice"}
 
 Place = tuple[str, tuple[int, ...]]
 
@@ -69,7 +72,7 @@ def load(flow_file: Path) -> type[FlowSpec]:
     return flow
 
 
-def describe(flow_file: Path, root: Path, tags: tuple[str, ...] = ()) -> Deployment:
+def describe(flow_file: Path, root: Path, tags: tuple[str, ...] = (), loops: Loops = "pod") -> Deployment:
     """The record that a deployment of the flow would have, with the datastore in a folder."""
     flow = load(flow_file)
     graph = FlowGraph(flow)
@@ -95,6 +98,7 @@ def describe(flow_file: Path, root: Path, tags: tuple[str, ...] = ()) -> Deploym
         monitor_type="nullSidecarMonitor",
         options=(),
         environment={},
+        loops=loops,
         parameters=tuple(
             ParameterRecord(parameter.name, f"in_{number}", "json", "")
             for number, (_, parameter) in enumerate(flow._get_parameters())
@@ -117,6 +121,9 @@ def _step(graph: Any, node: Any) -> StepRecord:
         foreach_parents=tuple(name for name in around if graph[name].type == "foreach"),
         user_code_retries=max((user for user, _ in retries), default=0),
         error_retries=max((error for _, error in retries), default=0),
+        minutes_between_retries=int(by_name["retry"].attributes["minutes_between_retries"])
+        if "retry" in by_name
+        else 0,
         timeout_seconds=int(by_name["timeout"].attributes["seconds"]) if "timeout" in by_name else None,
         environment=dict(by_name["environment"].attributes["vars"]) if "environment" in by_name else {},
         decospecs=(),
@@ -151,8 +158,8 @@ class SmallKubeflow:
         """Start the container of a task, as attempt `attempt` of its node."""
         argv = [sys.executable, "-uc", RUNNER, str(self.record_file), step]
         argv += [word for index in path for word in ("--index", str(index))]
-        if self.deployment.steps[step].kind == "foreach":
-            argv += ["--splits", str(self.splits_file(step, path))]
+        if output := OUTPUTS.get(self.deployment.steps[step].kind):
+            argv += [f"--{output}", str(self.output_file(output, step, path))]
         if step == self.deployment.start_step:
             argv += [word for each in self.deployment.parameters for word in self._parameter(each)]
             argv += [f"--origin={self.origin.to_text() if self.origin else ''}"]
@@ -173,7 +180,11 @@ class SmallKubeflow:
 
     def splits_file(self, step: str, path: tuple[int, ...]) -> Path:
         """Where a foreach step's pod is told to write its splits."""
-        return self.root / "outputs" / self.run / "-".join((step, *map(str, path))) / "splits"
+        return self.output_file("splits", step, path)
+
+    def output_file(self, output: str, step: str, path: tuple[int, ...]) -> Path:
+        """Where a step's pod is told to write what the pipeline reads of it."""
+        return self.root / "outputs" / self.run / "-".join((step, *map(str, path))) / output
 
     def execute(self) -> None:
         """Run the whole pipeline, one pod at a time. PipelineFailed when a task has no attempt left."""
@@ -191,7 +202,15 @@ class SmallKubeflow:
             elif step.kind == "split":
                 for branch in step.out_funcs:
                     self._walk(branch, path, step.matching_join)
-            name = step.matching_join if step.kind in ("foreach", "split") and step.matching_join else step.out_funcs[0]
+            if step.kind == "split-switch":
+                # In rounds of pods, each of them is told to run the step once more.
+                name = self.output_file("choice", name, path).read_text()
+            else:
+                name = (
+                    step.matching_join
+                    if step.kind in ("foreach", "split") and step.matching_join
+                    else step.out_funcs[0]
+                )
 
     def _task(self, name: str, path: tuple[int, ...]) -> None:
         step = self.deployment.steps[name]
@@ -217,13 +236,15 @@ class SeenTask:
 
 
 def tasks(flow: str, root: Path, run: str) -> dict[Place, SeenTask]:
-    """All tasks of a run that ended, by step and foreach index path. Two tasks at one place raise ValueError."""
+    """All tasks of a run that ended, by step (and round) and foreach index path. Two at one place raise ValueError."""
     store = FlowDataStore(flow, storage_impl=LocalStorage, ds_root=str(root / ".metaflow"))
     seen: dict[Place, SeenTask] = {}
     for task in store.get_task_datastores(run):
         names = [name for name, _ in task.items()]
         values = {name: _comparable(task[name]) for name in names}
-        place = (task.step_name, tuple(frame.index for frame in values["_foreach_stack"]))
+        path = tuple(frame.index for frame in values["_foreach_stack"])
+        rounds = values.get("_iteration_stack")
+        place = (f"{task.step_name}, round {rounds[-1]}" if rounds else task.step_name, path)
         if place in seen:
             raise ValueError(f"{seen[place].task} and {task.task_id} stand at the same place {place}")
         seen[place] = SeenTask(task.task_id, task.attempt, values)

@@ -2,7 +2,13 @@
 
 import pytest
 
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.attempts import Attempt, History, resolve, told
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.attempts import (
+    Attempt,
+    History,
+    resolve,
+    resolve_round,
+    told,
+)
 
 NODE = "TRIBUTARY_NODE"
 
@@ -45,3 +51,21 @@ def test_an_attempt_past_the_users_retries_is_the_fallback() -> None:
     assert not Attempt(1, 1).is_fallback
     assert Attempt(1, 1).next() == Attempt(2, 1)
     assert Attempt(2, 1).is_fallback
+
+
+@pytest.mark.parametrize(
+    ("started", "told", "wanted"),
+    [
+        ([], "0", Attempt(0, 1)),
+        ([], "3", Attempt(0, 1)),
+        ([0], "1", Attempt(1, 1)),
+        ([0, 1], "1", None),
+        ([0, 1], "0", Attempt(2, 2)),
+    ],
+)
+def test_the_attempts_of_a_round_are_counted_by_what_was_stored(
+    started: list[int], told: str, wanted: Attempt | None
+) -> None:
+    """A pod's own count is that of all rounds in it; only its first pod may go past the user's retries."""
+    found = resolve_round({"KFP_RETRY_INDEX": told}, History(frozenset(started), finished=False), user_code_retries=1)
+    assert found == wanted

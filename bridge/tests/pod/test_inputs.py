@@ -1,5 +1,8 @@
 """Where a task's artifacts come from, on graphs small enough to be read."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
 import pytest
 
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.inputs import (
@@ -25,6 +28,7 @@ def step(
         foreach_parents=tuple(foreaches.split()),
         user_code_retries=0,
         error_retries=0,
+        minutes_between_retries=0,
         timeout_seconds=None,
         environment={},
         decospecs=(),
@@ -47,8 +51,21 @@ STEPS = {
 WIDTHS = {("start", ()): 2, ("left", (0,)): 3, ("left", (1,)): 1}
 
 
-def splits(name: str, path: Path) -> int:
-    return WIDTHS[name, path]
+@dataclass(frozen=True)
+class Stored:
+    """What tasks have stored: the widths of foreaches, and where tasks went on to."""
+
+    widths: Mapping[tuple[str, Path], int] = field(default_factory=dict)
+    next: Mapping[TaskPlace, str] = field(default_factory=dict)
+
+    def splits(self, step: str, path: Path) -> int:
+        return self.widths[step, path]
+
+    def went_on_to(self, places: Sequence[TaskPlace]) -> list[list[str]]:
+        return [self.next.get(place, "").split() for place in places]
+
+    def last_round(self, step: str, path: Path) -> int:
+        return max((place.round for place in self.next if (place.step, place.path) == (step, path)), default=0)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +84,7 @@ def splits(name: str, path: Path) -> int:
     ],
 )
 def test_inputs(name: str, path: Path, wanted: list[tuple[str, Path]]) -> None:
-    found = inputs(STEPS, TaskPlace(name, path), splits)
+    found = inputs(STEPS, TaskPlace(name, path), Stored(WIDTHS))
     assert found == [TaskPlace(step, at) for step, at in wanted]
 
 
@@ -82,3 +99,72 @@ def test_only_the_first_step_of_a_body_is_told_its_split(name: str, path: Path, 
 def test_a_path_of_the_wrong_length_is_refused() -> None:
     with pytest.raises(ValueError, match="step inner: got 1 foreach indices for the foreaches start, left"):
         check_path(STEPS, "inner", [0])
+
+
+# A foreach whose body is a switch: one arm is a step that may follow itself, one is two steps, one shares their last.
+CHOOSING = {
+    "start": step("foreach", next="pick", join="join"),
+    "pick": step("split-switch", "start", "again first second", "start", "start"),
+    "again": step("split-switch", "pick", "again last", "start", "start"),
+    "first": step("linear", "pick", "second", "start", "start"),
+    "second": step("linear", "first pick", "join", "start", "start"),
+    "last": step("linear", "again", "join", "start", "start"),
+    "join": step("join", "last second", "end", "start"),
+    "end": step("end", "join"),
+}
+
+
+def places(text: str) -> dict[TaskPlace, str]:
+    """Tasks in words: "step/index/round>next"."""
+    found = {}
+    for word in text.split():
+        task, _, next = word.partition(">")
+        name, index, round = task.split("/")
+        found[TaskPlace(name, (int(index),), int(round))] = next
+    return found
+
+
+RAN = Stored(
+    {("start", ()): 3},
+    places(
+        "pick/0/0>again again/0/0>again again/0/1>last last/0/0>join pick/1/0>first first/1/0>second second/1/0>join"
+    )
+    | places("pick/2/0>second second/2/0>join"),
+)
+
+
+@pytest.mark.parametrize(
+    ("place", "wanted"),
+    [
+        (TaskPlace("again", (0,)), [TaskPlace("pick", (0,))]),
+        (TaskPlace("again", (0,), 1), [TaskPlace("again", (0,))]),
+        (TaskPlace("last", (0,)), [TaskPlace("again", (0,), 1)]),
+        (TaskPlace("second", (1,)), [TaskPlace("first", (1,))]),
+        (TaskPlace("second", (2,)), [TaskPlace("pick", (2,))]),
+        (TaskPlace("join", ()), [TaskPlace("last", (0,)), TaskPlace("second", (1,)), TaskPlace("second", (2,))]),
+    ],
+)
+def test_where_a_switch_chose_the_tasks_that_ran_are_found(place: TaskPlace, wanted: list[TaskPlace]) -> None:
+    assert inputs(CHOOSING, place, RAN) == wanted
+
+
+def test_a_join_of_two_foreaches_finds_the_one_that_ran() -> None:
+    """A switch may choose between two foreach steps over the same body."""
+    steps = {
+        "start": step("split-switch", next="few many"),
+        "few": step("foreach", "start", "body", join="join"),
+        "many": step("foreach", "start", "body", join="join"),
+        "body": step("linear", "few many", "join", "many", "many"),
+        "join": step("join", "body", "end", "many"),
+        "end": step("end", "join"),
+    }
+    ran = Stored({("few", ()): 2}, {TaskPlace("start", ()): "few", TaskPlace("few", ()): "body"})
+    assert inputs(steps, TaskPlace("body", (1,)), ran) == [TaskPlace("few", ())]
+    assert inputs(steps, TaskPlace("join", ()), ran) == [TaskPlace("body", (0,)), TaskPlace("body", (1,))]
+
+
+def test_only_the_first_round_is_told_its_split() -> None:
+    steps = {**CHOOSING, "start": step("foreach", next="again", join="join")}
+    steps["again"] = step("split-switch", "start", "again last", "start", "start")
+    assert split_index(steps, TaskPlace("again", (2,))) == 2
+    assert split_index(steps, TaskPlace("again", (2,), 1)) is None

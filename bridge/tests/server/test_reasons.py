@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines import reasons
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.names import task_names
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.reasons import StepState
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.server import Run, Task
 
-STEPS = {"start": "start", "each-start": "start", "fit": "fit", "fit-all": "fit_all", "end": "end"}
+STEPS = task_names(["start", "fit", "fit_all", "end"], ["start"])
 WORKFLOW = "some.flow-abcde"
 EXECUTOR = "system-container-impl"
 DRIVER = "system-container-driver"
@@ -47,6 +48,24 @@ def test_a_step_is_known_by_its_task_and_its_indexes() -> None:
         StepState("start", (), "SUCCEEDED", None),
         StepState("fit_all", (1,), "RUNNING", None),
         StepState("fit", (1, 0), "PENDING", None),
+    ]
+
+
+def test_a_step_on_several_ways_and_in_its_last_round_is_known() -> None:
+    """Copies, arms and rounds of pods are named so that they say their step."""
+    assert states(
+        node("root.switch-start-driver", "Succeeded", template="system-dag-driver"),
+        node("root.switch-start.arm-fit.fit-x2.executor", "Succeeded"),
+        node("root.rounds-fit-all.fit-all.executor", "Succeeded"),
+        node("root.rounds-fit-all.again-fit-all.fit-all.executor", "Succeeded"),
+        node("root.rounds-fit-all.again-fit-all.again-fit-all.fit-all.executor", "Failed", "OOMKilled"),
+        node("root.switch-end.arm-end-driver", "Failed", "Error (exit code 1)", template="system-dag-driver"),
+    ) == [
+        StepState("fit", (), "SUCCEEDED", None),
+        StepState("fit_all", (), "FAILED", "it was killed because it used more memory than it may (OOMKilled)"),
+        StepState(
+            "end", (), "FAILED", "Kubeflow Pipelines could not prepare its pod: its process ended with exit code 1"
+        ),
     ]
 
 

@@ -22,7 +22,7 @@ from . import access, compat, compat_parameters, deploy, names, resource, run_co
 from .attributes import attribute_file, write_deployment, write_run
 from .compiler import capabilities
 from .compiler.emit import Documents
-from .compiler.ir import Target
+from .compiler.ir import Loops, Target
 from .console import command as _command
 from .console import recall as _recall
 from .console import say as _say
@@ -99,6 +99,13 @@ _authorize = click.option("--authorize", default=None, help="The deployment's pr
     help="How many splits of one foreach run at a time.",
 )
 @click.option(
+    "--loops",
+    default="pod",
+    show_default=True,
+    type=click.Choice(["pod", "pods"]),
+    help="Run all rounds of a step that follows itself in one pod, or each in a pod of its own.",
+)
+@click.option(
     "--version-name", default=None, help="Name of the pipeline's version. A hash of its content is used without it."
 )
 @click.option("--experiment", default=None, help="Experiment of the runs that @schedule starts.")
@@ -148,6 +155,7 @@ def create(
     tags: tuple[str, ...],
     namespace: str | None,
     max_workers: int,
+    loops: Loops,
     version_name: str | None,
     experiment: str | None,
     title: str | None,
@@ -174,6 +182,7 @@ def create(
         workflow_timeout=workflow_timeout,
         title=title,
         description=description,
+        loops=loops,
     )
     if said or only_json:
         target = replace(target, capabilities=capabilities.of(said or capabilities.USUAL, "the version that was said"))

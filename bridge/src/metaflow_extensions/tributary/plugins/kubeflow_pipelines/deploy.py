@@ -111,7 +111,7 @@ def compile_flow(
     url, sha = put(packed.blob)
     record = deployment(flow, target, StoredCode(url, sha, packed.metadata), ownership(token, tags, namespace))
     record_url, _ = put(boot.blob(record))
-    return emit(flow, wire(flow, structure(flow)), target, Payload(tuple(boot.command()), record_url))
+    return emit(flow, wire(flow, structure(flow), target.loops), target, Payload(tuple(boot.command()), record_url))
 
 
 def create(
@@ -181,8 +181,7 @@ def status(
     """How the run stands, by either of its ids. `steps` says of every step whether it is a foreach."""
     run = guard.flow_run(server, of, name, run_id, recall).run
     workflow = server.workflow(run.id)
-    tasks, loops = names.task_names(steps, [step for step, is_foreach in steps.items() if is_foreach])
-    known = {task: step for step, task in (*tasks.items(), *loops.items())}
+    known = names.task_names(steps, [step for step, is_foreach in steps.items() if is_foreach])
     states = reasons.step_states(run, workflow, known)
     stands = "CANCELED" if reasons.was_terminated(run, workflow) else run.state
     return RunStatus(names.run_id(run.id), run.id, stands, reasons.run_error(run, workflow, states), tuple(states))

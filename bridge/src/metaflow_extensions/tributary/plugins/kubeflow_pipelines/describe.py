@@ -4,9 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from . import compat
-from .compiler.ir import Flow, Step, StepKind, Target
+from .compiler.ir import Flow, Step, Target
 from .record import SCHEMA_VERSION, Deployment, ParameterRecord, StepRecord
-from .record import StepKind as RecordedKind
 
 # The text of a pipeline input that nobody gave a value for; every value is JSON, and JSON is never empty.
 UNSET = ""
@@ -62,6 +61,7 @@ def deployment(flow: Flow, target: Target, code: StoredCode, ownership: Ownershi
         monitor_type=flow.monitor_type,
         options=flow.options,
         environment=compat.shared_environment() | compat.config_environment(flow.configs),
+        loops=target.loops,
         parameters=tuple(ParameterRecord(each.name, each.input, "json", UNSET) for each in flow.parameters),
         steps={step.name: _step(step) for step in flow.steps.values()},
     )
@@ -74,7 +74,7 @@ def ownership(token: str, tags: Sequence[str], namespace: str | None) -> Ownersh
 
 def _step(step: Step) -> StepRecord:
     return StepRecord(
-        kind=_kind(step.kind),
+        kind=step.kind,
         in_funcs=step.previous,
         out_funcs=step.next,
         split_parents=step.split_parents,
@@ -82,12 +82,8 @@ def _step(step: Step) -> StepRecord:
         foreach_parents=step.foreaches,
         user_code_retries=step.retries,
         error_retries=step.fallbacks,
+        minutes_between_retries=step.minutes_between_retries,
         timeout_seconds=step.timeout_seconds,
         environment=dict(step.environment),
         decospecs=step.decospecs,
     )
-
-
-def _kind(kind: StepKind) -> RecordedKind:
-    assert kind != "split-switch", "the checks refuse switches before a record is made"
-    return kind

@@ -2,8 +2,10 @@
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from hashlib import sha1
+from itertools import count
 
 from .refusals import Refused
 
@@ -21,6 +23,10 @@ _SUBDOMAIN = re.compile(r"[a-z][a-z0-9-]*(?<!-)(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)
 STEP_INPUT = "step"
 ITEMS_INPUT = "items"
 SPLITS_OUTPUT = "splits"
+CHOICE = "choice"
+
+_ROLES = ("switch", "arm", "rounds", "again", "left")
+_COPY = re.compile(r"-x\d+$")
 
 # The pipeline's own input: which run a run resumes. Empty for a run that starts anew.
 ORIGIN_INPUT = "resume_of"
@@ -76,22 +82,49 @@ def token_prefix(pipeline: str, project: str | None, branch: str | None) -> str:
     return f"mfprj-{base64.b32encode(whole).decode()[:16]}".lower()
 
 
-def task_names(steps: Iterable[str], foreaches: Iterable[str] = ()) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """Step -> name of its task, and foreach step -> name of the task that loops over a body of several steps.
+@dataclass(frozen=True)
+class TaskNames:
+    """Names of a flow's tasks. A step has one, and further ones by role: "each" loops over the body of a foreach,
+    "switch" holds the arms of a switch, "arm" is the arm that begins with the step; of a step that follows itself,
+    "rounds" holds a round and what follows it, "again" is that, and "left" tells what the last round chose.
+    """
+
+    names: Mapping[tuple[str, str], str]
+    steps: Mapping[str, str]
+
+    def name(self, step: str, role: str = "") -> str:
+        """The name of the step's task in this role."""
+        return self.names[step, role]
+
+    def names_of_copies(self, name: str) -> Iterator[str]:
+        """The name, and then names for further tasks that do what the task of this name does."""
+        yield name
+        yield from (copy for number in count(2) if (copy := f"{name}-x{number}") not in self.steps)
+
+    def step(self, task: str) -> str | None:
+        """The step that a task stands for, or None."""
+        return self.steps.get(task) or self.steps.get(_COPY.sub("", task))
+
+
+def task_names(steps: Iterable[str], foreaches: Iterable[str] = ()) -> TaskNames:
+    """The names for these steps, among which are these foreach steps.
 
     Argo knows no underscore, and Kubeflow Pipelines puts a task '<task>-driver' beside every task.
     """
     taken: set[str] = set()
-    names: dict[str, str] = {}
-    for step in sorted(steps):
+    names: dict[tuple[str, str], str] = {}
+    ordered = sorted(steps)
+    for step in ordered:
         name = step.replace("_", "-")
-        names[step] = _free(f"{name}-step" if name.endswith("-driver") else name, taken)
-    return names, {step: _free(f"each-{names[step]}", taken) for step in sorted(foreaches)}
+        names[step, ""] = _free(f"{name}-step" if name.endswith("-driver") else name, taken)
+    for role, among in (("each", sorted(foreaches)), *((role, ordered) for role in _ROLES)):
+        names |= {(step, role): _free(f"{role}-{names[step, '']}", taken) for step in among}
+    return TaskNames(names, {name: step for (step, _), name in names.items()})
 
 
 def input_names(parameters: Iterable[str]) -> Mapping[str, str]:
     """Metaflow parameter -> pipeline input: letters, digits and underscores only, and none of our own inputs."""
-    taken = {STEP_INPUT, ITEMS_INPUT, SPLITS_OUTPUT, ORIGIN_INPUT}
+    taken = {STEP_INPUT, ITEMS_INPUT, SPLITS_OUTPUT, CHOICE, ORIGIN_INPUT}
     names: dict[str, str] = {}
     for parameter in parameters:
         name = re.sub(r"\W", "_", parameter, flags=re.ASCII)
@@ -119,9 +152,9 @@ def _shortened(word: str, room: int) -> str:
 
 
 def _free(wanted: str, taken: set[str]) -> str:
-    name, count = wanted, 1
+    name, number = wanted, 1
     while name in taken:
-        count += 1
-        name = f"{wanted}{count}"
+        number += 1
+        name = f"{wanted}{number}"
     taken.add(name)
     return name

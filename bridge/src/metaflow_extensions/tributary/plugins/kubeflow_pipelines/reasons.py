@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .names import TaskNames
 from .pod.ids import task_id
 from .server import Run
 
@@ -69,19 +70,20 @@ class StepState:
         return f"{self.step}{''.join(f'[{index}]' for index in self.indexes)}"
 
 
-def step_states(run: Run, workflow: Mapping[str, Any] | None, steps: Mapping[str, str]) -> list[StepState]:
-    """The tasks of the run whose pods have begun, in that order. `steps` gives the step that a task's name stands for.
+def step_states(run: Run, workflow: Mapping[str, Any] | None, names: TaskNames) -> list[StepState]:
+    """The tasks of the run whose pods have begun, in that order. Of a step that follows itself the last round counts.
 
     Without the workflow only names and states are known.
     """
     if workflow is None:
-        return [StepState(steps[task.name], (), _of_api(task.state), None) for task in run.tasks if task.name in steps]
+        known = ((names.step(task.name), task.state) for task in run.tasks)
+        return [StepState(step, (), _of_api(state), None) for step, state in known if step is not None]
     prefix = len(workflow["metadata"]["name"]) + 1
     nodes = ((workflow.get("status") or {}).get("nodes") or {}).values()
     retries = {node["name"]: node for node in nodes if node.get("type") == "Retry"}
     found: dict[tuple[str, tuple[int, ...]], StepState] = {}
     for node in sorted((node for node in nodes if node.get("type") == "Pod"), key=_began):
-        place = _place(node["name"][prefix:], steps)
+        place = _place(node["name"][prefix:], names)
         if place is None or (_is_driver(node) and _state(node) != "FAILED"):
             continue
         found[place] = _state_of(node, place, retries.get(_ATTEMPT.sub("", node["name"])))
@@ -139,7 +141,7 @@ def _state_of(
     return StepState(*place, state, None)
 
 
-def _place(path: str, steps: Mapping[str, str]) -> tuple[str, tuple[int, ...]] | None:
+def _place(path: str, names: TaskNames) -> tuple[str, tuple[int, ...]] | None:
     """Step and indexes of a node by its path in the workflow, or None when it belongs to no step."""
     task: str | None = None
     indexes: list[int] = []
@@ -147,7 +149,7 @@ def _place(path: str, steps: Mapping[str, str]) -> tuple[str, tuple[int, ...]] |
         if match := _ITERATION.fullmatch(part):
             indexes.append(int(match.group(1)))
         else:
-            task = steps.get(part.removesuffix("-driver"), task)
+            task = names.step(part.removesuffix("-driver")) or task
     return (task, tuple(indexes)) if task else None
 
 

@@ -12,7 +12,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 SCHEMA_VERSION = 1
 
-StepKind = Literal["start", "linear", "split", "foreach", "join", "end"]
+StepKind = Literal["start", "linear", "split", "foreach", "join", "end", "split-switch"]
+Loops = Literal["pod", "pods"]
 Encoding = Literal["text", "json"]
 
 
@@ -45,7 +46,8 @@ class StepRecord:
     each.
     `user_code_retries` and `error_retries` are the two numbers of step_task_retry_count(), each the largest over the
     step's decorators.
-    `timeout_seconds` is None without @timeout. `environment` is what @environment sets.
+    `minutes_between_retries` is @retry's. `timeout_seconds` is None without @timeout. `environment` is what
+    @environment sets.
     `decospecs` are the decorators that do not stand in the flow's file (as given to --with), one option value each.
     """
 
@@ -57,6 +59,7 @@ class StepRecord:
     foreach_parents: tuple[str, ...]
     user_code_retries: int
     error_retries: int
+    minutes_between_retries: int
     timeout_seconds: int | None
     environment: dict[str, str]
     decospecs: tuple[str, ...]
@@ -71,6 +74,7 @@ class Deployment:
     provider, event logger and monitor.
     `options` are top-level command line options (as flow decorators ask for them), ready for argv.
     `environment` holds variables for all steps, for instance METAFLOW_FLOW_CONFIG_VALUE.
+    `loops` says whether a pod runs all rounds of a step that follows itself, or one.
     """
 
     schema_version: int
@@ -94,6 +98,7 @@ class Deployment:
     monitor_type: str
     options: tuple[str, ...]
     environment: dict[str, str]
+    loops: Loops
     parameters: tuple[ParameterRecord, ...]
     steps: dict[str, StepRecord]
 

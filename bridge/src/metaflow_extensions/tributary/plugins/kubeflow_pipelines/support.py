@@ -144,8 +144,12 @@ ATTRIBUTES: Mapping[str, Mapping[str, Support]] = {
 }
 
 # The shapes of a graph, by Metaflow's name of the step that makes them.
-SWITCH = _refused("a switch (self.next with a condition) is not translated", "Decide inside one step")
-RECURSION = _refused("a step that may follow itself is not translated", "Loop inside the step")
+SWITCH = Support("translated", "each arm is a task with a condition; steps on several ways stand in each")
+RECURSION = Support("translated", "every round is a task of its own, all in one pod or each in its own: --loops")
+SEVERAL_JOINS = _refused(
+    "it ends at one join or another, as switches choose",
+    "Let all its ways lead to one join, and put the switch behind it",
+)
 CONFIG = Support("translated", "the values given to create travel in the code package")
 INCLUDE_FILE = Support("translated", "the file is stored by create or trigger, and its place is the pipeline's input")
 PARAMETER_TYPE = _refused("only parameters of one value are translated", "Use type=JSONType")

@@ -8,6 +8,7 @@ from ..support import Support
 from . import pods, scheduling
 from .ir import SEVERAL_KIND, Flow, Step, Target
 from .problem import Problem
+from .structure import joins
 
 Law = Callable[[Flow, Target], Iterator[Problem]]
 
@@ -42,11 +43,11 @@ def known_environment(flow: Flow, target: Target) -> Iterator[Problem]:
 
 
 def translated_graph(flow: Flow, target: Target) -> Iterator[Problem]:
-    """Linear, split, foreach and join, in any nesting."""
+    """Linear, split, foreach, join and switch, in any nesting."""
     for step in flow.steps.values():
-        if step.kind == "split-switch":
-            law = support.RECURSION if step.name in step.next else support.SWITCH
-            yield Problem(_where(step), law.note, law.instead)
+        if step.kind in ("split", "foreach") and len(found := joins(flow, step)) > 1:
+            law = support.SEVERAL_JOINS
+            yield _refusal(_where(step), f"a {step.kind} that ends at {' or '.join(found)}", law)
         if step.parallel and step.decorator("parallel") is None:
             law = support.STEP_DECORATORS["parallel"]
             yield Problem(_where(step), f"self.next with num_parallel: {law.note}", law.instead)

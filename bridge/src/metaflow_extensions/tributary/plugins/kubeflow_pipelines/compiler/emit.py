@@ -12,12 +12,13 @@ iterated is used by one task only.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from ..names import ITEMS_INPUT, ORIGIN_INPUT, SPLITS_OUTPUT, STEP_INPUT, index_input
+from ..names import CHOICE, ITEMS_INPUT, ORIGIN_INPUT, SPLITS_OUTPUT, STEP_INPUT, index_input
 from . import pods
 from .ir import Flow, Parameter, Step, Target
-from .wiring import Scope, Task
+from .wiring import Again, Scope, Task
 
 # A limit that is never reached. Argo counts it from the first attempt's start, so a short one forbids late retries.
 LONGEST_BACKOFF = "2592000s"
@@ -25,6 +26,9 @@ LONGEST_BACKOFF = "2592000s"
 Document = dict[str, Any]
 _TEXT = {"parameterType": "STRING"}
 _ORIGIN = {**_TEXT, "defaultValue": "", "description": "Set by `kubeflow-pipelines resume`; leave it empty."}
+
+# What a step's container gives back to the pipeline, by the kind of the step. The runner has an option of that name.
+_OUTPUTS = {"foreach": SPLITS_OUTPUT, "split-switch": CHOICE}
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,11 @@ class _Printer:
     platforms: Document = field(default_factory=dict)
     _labels: dict[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def chooses(self) -> bool:
+        """Whether tasks run or are skipped by a choice. Such a task has it as an input."""
+        return any(step.kind == "split-switch" for step in self.flow.steps.values())
+
     def tasks(self, scope: Scope) -> Document:
         return {task.name: self._task(task) for task in scope.tasks}
 
@@ -96,6 +105,8 @@ class _Printer:
         match task.work:
             case Scope() as scope:
                 component = self._body(task, scope)
+            case Again(scope=name):
+                component = _body_name(name)
             case Step() as step:
                 component = self._step(task, step)
                 inputs[STEP_INPUT] = {"runtimeValue": {"constant": step.name}}
@@ -104,13 +115,15 @@ class _Printer:
                 if step.retries or step.fallbacks:
                     printed["retryPolicy"] = _retry_policy(step)
         if task.splits_of is not None:
-            output = {"producerTask": task.splits_of, "outputParameterKey": SPLITS_OUTPUT}
-            inputs[ITEMS_INPUT] = {"taskOutputParameter": output}
+            inputs[ITEMS_INPUT] = _output_of(task.splits_of, SPLITS_OUTPUT)
             printed["parameterIterator"] = {
                 "itemInput": index_input(task.depth - 1),
                 "items": {"inputParameter": ITEMS_INPUT},
             }
             printed["iteratorPolicy"] = {"parallelismLimit": self.target.max_workers}
+        inputs |= _choice(task)
+        if task.when is not None:
+            printed["triggerPolicy"] = {"condition": f"inputs.parameter_values['{CHOICE}'] == '{task.when}'"}
         if inputs:
             printed["inputs"] = {"parameters": inputs}
         if task.after:
@@ -118,9 +131,13 @@ class _Printer:
         return {**printed, "componentRef": {"name": component}}
 
     def _body(self, task: Task, scope: Scope) -> str:
-        """The component of a foreach body of several steps: a DAG that hands the indexes on."""
-        name = f"comp-{task.name}-body"
-        declared = {index_input(depth): _TEXT for depth in range(task.depth)} | {ITEMS_INPUT: _optional()}
+        """The component of a DAG inside another: it hands the indexes on, and a choice."""
+        name = _body_name(task.name)
+        declared = {index_input(depth): _TEXT for depth in range(task.depth)}
+        if task.splits_of is not None:
+            declared[ITEMS_INPUT] = _optional()
+        elif self.chooses:
+            declared[CHOICE] = _optional()
         self.components[name] = {"dag": {"tasks": self.tasks(scope)}, "inputDefinitions": {"parameters": declared}}
         return name
 
@@ -131,11 +148,13 @@ class _Printer:
         declared: Document = {index_input(depth): _TEXT for depth in range(task.depth)} | {STEP_INPUT: _TEXT}
         if task.depth:
             declared[ITEMS_INPUT] = _optional()
+        if self.chooses:
+            declared[CHOICE] = _optional()
         if step.name == self.flow.start:
             declared |= dict.fromkeys(self._given(), _TEXT)
         component: Document = {"executorLabel": label, "inputDefinitions": {"parameters": declared}}
-        if step.kind == "foreach":
-            component["outputDefinitions"] = {"parameters": {SPLITS_OUTPUT: _TEXT}}
+        if step.kind in _OUTPUTS:
+            component["outputDefinitions"] = {"parameters": {_OUTPUTS[step.kind]: _TEXT}}
         self.components[name] = component
         return name
 
@@ -155,8 +174,8 @@ class _Printer:
     def _arguments(self, task: Task, step: Step) -> Iterator[str]:
         for depth in range(task.depth):
             yield from ("--index", _input(index_input(depth)))
-        if step.kind == "foreach":
-            yield from ("--splits", f"{{{{$.outputs.parameters['{SPLITS_OUTPUT}'].output_file}}}}")
+        if output := _OUTPUTS.get(step.kind):
+            yield from (f"--{output}", f"{{{{$.outputs.parameters['{output}'].output_file}}}}")
         if step.name == self.flow.start:
             for parameter in self.flow.parameters:
                 # One word: a value such as -1e-05 would read as an option if it stood alone.
@@ -190,6 +209,21 @@ def _retry_policy(step: Step) -> Document:
         "backoffFactor": 1,
         "backoffMaxDuration": LONGEST_BACKOFF,
     }
+
+
+def _choice(task: Task) -> Document:
+    """The input of a task by whose choice it, or a task within it, runs or is skipped."""
+    if task.choice_of is not None:
+        return {CHOICE: _output_of(task.choice_of, CHOICE)}
+    return {} if task.when is None else {CHOICE: {"componentInputParameter": CHOICE}}
+
+
+def _output_of(task: str, output: str) -> Document:
+    return {"taskOutputParameter": {"producerTask": task, "outputParameterKey": output}}
+
+
+def _body_name(task: str) -> str:
+    return f"comp-{task}-body"
 
 
 def _input(name: str) -> str:

@@ -8,6 +8,9 @@ from .capabilities import EVERYTHING, Capabilities
 
 StepKind = Literal["start", "linear", "split", "foreach", "join", "end", "split-switch"]
 
+Loops = Literal["pod", "pods"]
+"""Where the rounds of a step that follows itself run: all in one pod, or each in a pod of its own."""
+
 # Metaflow's parameter types whose values are plain JSON. Values of other types travel as the text that was given.
 PARAMETER_KINDS = ("str", "int", "float", "bool", "JSON")
 
@@ -60,6 +63,16 @@ class Step:
     timeout_seconds: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     decospecs: tuple[str, ...] = ()
+
+    @property
+    def exits(self) -> tuple[str, ...]:
+        """The steps that may follow, each once, without the step itself."""
+        return tuple(dict.fromkeys(name for name in self.next if name != self.name))
+
+    @property
+    def recursive(self) -> bool:
+        """Whether the step may follow itself."""
+        return self.name in self.next
 
     def decorator(self, name: str) -> Decorator | None:
         """The step's first decorator of this name."""
@@ -118,7 +131,8 @@ class Flow:
 
 @dataclass(frozen=True)
 class Target:
-    """What the spec is made for: the pipeline's name, the pods' config and secret, and how wide a foreach may run.
+    """What the spec is made for: the pipeline's name, the pods' config and secret, how wide a foreach may run, and
+    where the rounds of a step that follows itself do.
 
     `workflow_timeout` is the most seconds that a run may take. `title` and `description` are for people to read.
     `capabilities` is what the server understands; before it has been asked, what the newest understands.
@@ -133,3 +147,4 @@ class Target:
     title: str | None = None
     description: str | None = None
     capabilities: Capabilities = EVERYTHING
+    loops: Loops = "pod"

@@ -11,7 +11,6 @@ from . import ir, pods
 def read(state: compat.State) -> ir.Flow:
     """The flow that this command line speaks of. Evaluates deploy-time defaults, each once; touches no server."""
     graph = state.graph
-    foreaches = {node.name for node in graph if node.type == "foreach"}
     file, line = compat.flow_place(state)
     return ir.Flow(
         name=state.flow.name,
@@ -20,7 +19,7 @@ def read(state: compat.State) -> ir.Flow:
         help=(graph.doc or "").strip(),
         start=graph.start_step,
         end=graph.end_step,
-        steps={name: _step(graph[name], foreaches) for name in graph.sorted_nodes},
+        steps=steps(graph),
         parameters=_parameters(state),
         configs=compat.configs(state),
         decorators=tuple(ir.Decorator(name, {}) for name in compat.flow_decorators(state)),
@@ -33,6 +32,12 @@ def read(state: compat.State) -> ir.Flow:
         monitor_type=state.monitor.TYPE,
         options=compat.top_level_options(state),
     )
+
+
+def steps(graph: Any) -> dict[str, ir.Step]:
+    """The steps of Metaflow's graph, each after those that may run before it."""
+    foreaches = {node.name for node in graph if node.type == "foreach"}
+    return {name: _step(graph[name], foreaches) for name in graph.sorted_nodes}
 
 
 def encode(value: Any) -> str:

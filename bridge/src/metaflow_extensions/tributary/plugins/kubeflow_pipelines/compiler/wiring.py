@@ -1,16 +1,17 @@
 """Blocks to scopes: which tasks stand in which DAG, what each waits for, and which indexes it must be handed."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..names import task_names
-from .ir import Flow, Step
-from .structure import Block, Each, Fork, Run
+from ..names import TaskNames, task_names
+from .ir import Flow, Loops, Step
+from .structure import Block, Choose, Each, Fork, Run
 
 
 @dataclass(frozen=True)
 class Scope:
-    """One DAG: the root, or the body of a foreach. `depth` is the number of foreaches around its tasks."""
+    """One DAG: the root, the body of a foreach, the arms of a switch, one arm, or one round of a step that follows
+    itself. `depth` is the number of foreaches around its tasks.
+    """
 
     name: str
     depth: int
@@ -18,29 +19,41 @@ class Scope:
 
 
 @dataclass(frozen=True)
+class Again:
+    """The scope that a task stands in, once more. `scope` is the task that has it as its work."""
+
+    scope: str
+
+
+@dataclass(frozen=True)
 class Task:
     """One task of a DAG. `splits_of` is the task whose splits it runs once for each, or None.
 
     `depth` is the number of foreaches around the work itself: that of the scope, and one more with `splits_of`.
+    `choice_of` is the task whose choice it is handed, or None where a choice comes from the scope. `when` is the choice
+    with which the task runs; None for every choice.
     """
 
     name: str
-    work: Step | Scope
+    work: Step | Scope | Again
     depth: int
     after: tuple[str, ...]
     splits_of: str | None = None
+    choice_of: str | None = None
+    when: str | None = None
 
 
-def wire(flow: Flow, block: Block) -> Scope:
-    """The root scope of the flow."""
+def wire(flow: Flow, block: Block, loops: Loops = "pod") -> Scope:
+    """The root scope of the flow. With `loops` "pods", every round of a step that follows itself is a task."""
     foreaches = [step.name for step in flow.steps.values() if step.kind == "foreach"]
-    return _Wiring(*task_names(flow.steps, foreaches)).scope(flow.start, block, depth=0)
+    return _Wiring(task_names(flow.steps, foreaches), loops).scope(flow.start, block, depth=0)
 
 
 class _Wiring:
-    def __init__(self, tasks: Mapping[str, str], loops: Mapping[str, str]) -> None:
-        self.names = tasks
+    def __init__(self, names: TaskNames, loops: Loops) -> None:
+        self.names = names
         self.loops = loops
+        self.taken: set[str] = set()
 
     def scope(self, name: str, block: Block, depth: int) -> Scope:
         tasks: list[Task] = []
@@ -52,22 +65,61 @@ class _Wiring:
         for part in block:
             match part:
                 case Run(step):
-                    tasks.append(Task(self.names[step.name], step, depth, after))
+                    tasks.append(self._run(step, depth, after))
                     after = (tasks[-1].name,)
                 case Fork(branches):
                     tails = [self._lay(branch, depth, after, tasks) for branch in branches]
                     after = tuple(dict.fromkeys(name for tail in tails for name in tail))
                 case Each(foreach, body):
-                    tasks.append(self._each(foreach, body, depth + 1))
+                    tasks.append(self._each(foreach, body, depth + 1, *after))
+                    after = (tasks[-1].name,)
+                case Choose(switch):
+                    if self._in_pods(switch):
+                        # What the last round chose does not come out of the rounds. The step's runner tells it again.
+                        tasks.append(Task(self._name(switch, "left"), switch, depth, after))
+                        after = (tasks[-1].name,)
+                    tasks.append(self._choose(part, depth, *after))
                     after = (tasks[-1].name,)
         return after
 
-    def _each(self, foreach: Step, body: Block, depth: int) -> Task:
+    def _run(self, step: Step, depth: int, after: tuple[str, ...]) -> Task:
+        if not self._in_pods(step):
+            return Task(self._name(step), step, depth, after)
+        name = self._name(step, "rounds")
+        one = Task(self._name(step), step, depth, ())
+        again = Task(self._name(step, "again"), Again(name), depth, (one.name,), choice_of=one.name, when=step.name)
+        return Task(name, Scope(name, depth, (one, again)), depth, after)
+
+    def _each(self, foreach: Step, body: Block, depth: int, producer: str) -> Task:
         """The iterator: straight on the container when the body is one step, which saves a pod for every item."""
-        producer = self.names[foreach.name]
         match body:
-            case (Run(step),):
-                return Task(self.names[step.name], step, depth, (producer,), splits_of=producer)
+            case (Run(step),) if not self._in_pods(step):
+                return Task(self._name(step), step, depth, (producer,), splits_of=producer)
             case _:
-                name = self.loops[foreach.name]
+                name = self._name(foreach, "each")
                 return Task(name, self.scope(name, body, depth), depth, (producer,), splits_of=producer)
+
+    def _choose(self, choose: Choose, depth: int, producer: str) -> Task:
+        """The arms in a DAG of their own: what follows a task that was skipped is skipped too, but the DAG succeeds."""
+        name = self._name(choose.switch, "switch")
+        arms = tuple(self._arm(chosen, block, depth) for chosen, block in choose.arms.items())
+        return Task(name, Scope(name, depth, arms), depth, (producer,), choice_of=producer)
+
+    def _arm(self, chosen: str, block: Block, depth: int) -> Task:
+        match block:
+            case (Run(step),) if not self._in_pods(step):
+                return Task(self._name(step), step, depth, (), when=chosen)
+            case (Run(step), *_):
+                name = self._name(step, "arm")
+                return Task(name, self.scope(name, block, depth), depth, (), when=chosen)
+        raise AssertionError(f"the arm {chosen} is empty")
+
+    def _in_pods(self, step: Step) -> bool:
+        return self.loops == "pods" and step.recursive
+
+    def _name(self, step: Step, role: str = "") -> str:
+        """A name that no task has: a step that stands on several ways has several tasks."""
+        copies = self.names.names_of_copies(self.names.name(step.name, role))
+        name = next(name for name in copies if name not in self.taken)
+        self.taken.add(name)
+        return name

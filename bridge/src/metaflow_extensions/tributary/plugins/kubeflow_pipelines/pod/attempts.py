@@ -56,3 +56,16 @@ def resolve(environ: Mapping[str, str], history: History, user_code_retries: int
     """
     number = max(told(environ), max(history.started, default=-1) + 1)
     return Attempt(number, user_code_retries if error_retries else max(user_code_retries, number))
+
+
+def resolve_round(environ: Mapping[str, str], history: History, user_code_retries: int) -> Attempt | None:
+    """The attempt of a round of a step that follows itself; None when all are used up.
+
+    Kubeflow Pipelines counts the pods of all rounds together, so the datastore alone says how often a round was tried.
+    Past the user's retries its code runs once more only in a pod that somebody started by hand: one that is not told
+    to be a further attempt.
+    """
+    number = max(history.started, default=-1) + 1
+    if number > user_code_retries and told(environ) > 0:
+        return None
+    return Attempt(number, max(user_code_retries, number))

@@ -87,7 +87,7 @@ def step(
         "step",
         task.step,
         f"--run-id={run}",
-        f"--task-id={task_id(task.step, task.path)}",
+        f"--task-id={task_id(task.step, task.path, task.round)}",
         f"--retry-count={attempt.number}",
         f"--max-user-code-retries={attempt.max_user_code_retries}",
         f"--input-paths-filename={inputs_file}",

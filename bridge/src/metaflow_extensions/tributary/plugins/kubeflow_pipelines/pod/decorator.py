@@ -66,6 +66,13 @@ class KubeflowPipelinesInternalDecorator(StepDecorator):  # type: ignore[misc]
         """
         wanted = list(graph[step_name].out_funcs)
         taken = list((getattr(flow, "_transition", None) or ([],))[0])
+        if graph[step_name].type == "split-switch":
+            if len(taken) == 1 and taken[0] in wanted:
+                return
+            raise OtherTransition(
+                f"step {step_name}: goes on to {', '.join(taken)}, but was deployed to choose one of "
+                f"{', '.join(dict.fromkeys(wanted))}. Call self.next once, in the last line of the step."
+            )
         if taken != wanted:
             raise OtherTransition(
                 f"step {step_name}: goes on to {', '.join(taken)}, but was deployed to go on to {', '.join(wanted)}. "

@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from metaflow.exception import MetaflowException
@@ -24,46 +24,45 @@ _TERMINATED = 128 + signal.SIGTERM
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the pipeline asks of this container: a task, and where the splits of a foreach step go. Parameters are by
-    pipeline input.
+class Pod:
+    """What the tasks of one container share: the run that they belong to, its parameters by pipeline input, and the
+    wish that all of them end.
     """
 
-    place: inputs.TaskPlace
-    splits_file: Path | None = None
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    deployment: Deployment
+    run: str
+    parameters: Mapping[str, str]
+    tasks: RunTasks
+    stop: process.Stop
 
 
 class Execution:
-    """The task in this pod."""
+    """One task in this pod."""
 
-    def __init__(self, deployment: Deployment, run: str, asked: Asked) -> None:
-        self._deployment = deployment
-        self._steps = deployment.steps
-        self._run = run
-        self._asked = asked
-        self._place = asked.place
-        self._record = deployment.steps[asked.place.step]
-        self._task = task_id(asked.place.step, asked.place.path)
-        self._tasks = RunTasks(deployment, run)
+    def __init__(self, pod: Pod, place: inputs.TaskPlace) -> None:
+        self._pod = pod
+        self._deployment = pod.deployment
+        self._steps = pod.deployment.steps
+        self._run = pod.run
+        self._place = place
+        self._record = self._steps[place.step]
+        self._task = task_id(place.step, place.path, place.round)
+        self._tasks = pod.tasks
         self._folder = Path(tempfile.mkdtemp(prefix="tributary-"))
-        self._stop = process.Stop()
+        self._stop = pod.stop
 
     def run(self) -> outputs.Failure | None:
-        """Do what was asked; None when the task ended well. Raises process.BecomeCommand in every process forked on the
-        way.
+        """Run the task if it has not ended well; None when it has then. Raises process.BecomeCommand in every process
+        forked on the way.
         """
         history = self._tasks.history(self._place.step, self._task)
         if history.finished:
             print(f"{self._name}: ended well in attempt {max(history.started)}, not run again", file=sys.stderr)
-        else:
-            retries = (self._record.user_code_retries, self._record.error_retries)
-            failure = self._attempt_all(attempts.resolve(os.environ, history, *retries))
-            if failure is not None:
-                return failure
-        if self._asked.splits_file is not None:
-            outputs.write_splits(self._asked.splits_file, self._tasks.splits(self._place.step, self._place.path))
-        return None
+            return None
+        retries = (self._record.user_code_retries, self._record.error_retries)
+        if inputs.recursive(self._steps, self._place.step):
+            return self._attempt_round(attempts.resolve_round(os.environ, history, retries[0]))
+        return self._attempt_all(attempts.resolve(os.environ, history, *retries))
 
     @property
     def _name(self) -> str:
@@ -82,6 +81,19 @@ class Execution:
             if self._stop.asked or attempt.number >= last:
                 return failure
             print(f"{failure.reason}. @catch takes over.", file=sys.stderr)
+            attempt = attempt.next()
+        return None
+
+    def _attempt_round(self, attempt: attempts.Attempt | None) -> outputs.Failure | None:
+        """All attempts of a round. Each round has those of @retry, and the pipeline's retries are for the whole pod."""
+        if attempt is None:
+            return outputs.Failure(1, f"{self._name}: all attempts of this round have failed")
+        while (failure := self._attempt_all(attempt)) is not None:
+            if self._stop.asked or attempt.number >= attempt.max_user_code_retries:
+                return failure
+            minutes = self._record.minutes_between_retries
+            print(f"{failure.reason}. The next attempt begins in {minutes} minutes.", file=sys.stderr)
+            self._stop.wait_for(60.0 * minutes)
             attempt = attempt.next()
         return None
 
@@ -120,8 +132,8 @@ class Execution:
     def _input_paths(self) -> list[str]:
         if self._place.step == self._deployment.start_step:
             return [pathspec(self._run, "_parameters", ())]
-        found = inputs.inputs(self._steps, self._place, self._tasks.splits)
-        return [pathspec(self._run, place.step, place.path) for place in found]
+        found = inputs.inputs(self._steps, self._place, self._tasks)
+        return [pathspec(self._run, place.step, place.path, place.round) for place in found]
 
     def _run_command(self, argv: list[str], logs: process.Logs, attempt: attempts.Attempt) -> outputs.Failure | None:
         where = f"{self._name}, attempt {attempt.number}"

@@ -1,8 +1,9 @@
 """Names of runs and tasks, computed from what every pod knows, so that no pod has to be told another's.
 
 A task's id is `t-<step>` and then `-<index>` for every enclosing foreach, outermost first: `t-start`, `t-train-3`,
-`t-score-3-0`. It can be read, it is unique in its run, and it is never all digits, which Metaflow takes for an id that
-the service gave out. Step names are Python names and hold no dash, so two tasks never meet.
+`t-score-3-0`. The further rounds of a step that follows itself end in `-r1`, `-r2`, … It can be read, it is unique in
+its run, and it is never all digits, which Metaflow takes for an id that the service gave out. Step names are Python
+names and hold no dash, so two tasks never meet.
 """
 
 from collections.abc import Sequence
@@ -15,11 +16,11 @@ def run_id(kubeflow_run_id: str) -> str:
     return f"kfp-{kubeflow_run_id}"
 
 
-def task_id(step: str, path: Sequence[int]) -> str:
-    """The id of a step's task at an index path."""
-    return "-".join(("t", step, *map(str, path)))
+def task_id(step: str, path: Sequence[int], round: int = 0) -> str:
+    """The id of a step's task at an index path, and in this round of a step that follows itself."""
+    return "-".join(("t", step, *map(str, path), *([f"r{round}"] if round else [])))
 
 
-def pathspec(run: str, step: str, path: Sequence[int]) -> str:
+def pathspec(run: str, step: str, path: Sequence[int], round: int = 0) -> str:
     """The task as Metaflow's `step` command names its inputs: run/step/task."""
-    return f"{run}/{step}/{task_id(step, path)}"
+    return f"{run}/{step}/{task_id(step, path, round)}"

@@ -1,5 +1,5 @@
-"""What a step's container leaves for others: the splits of a foreach for the pipeline, and the reason of a failure for
-whoever asks for its status.
+"""What a step's container leaves for others: the splits of a foreach and the choice of a switch for the pipeline, and
+the reason of a failure for whoever asks for its status.
 """
 
 import json
@@ -23,8 +23,12 @@ class Failure:
 
 def write_splits(file: Path, count: int) -> None:
     """Write the indices of a foreach's splits as the pipeline's loop reads them: a JSON list of strings."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps([str(index) for index in range(count)], separators=(",", ":")))
+    _write(file, json.dumps([str(index) for index in range(count)], separators=(",", ":")))
+
+
+def write_choice(file: Path, step: str) -> None:
+    """Write the name of the step that a switch chose, as the pipeline's conditions read it."""
+    _write(file, step)
 
 
 def report(failure: Failure) -> int:
@@ -33,3 +37,8 @@ def report(failure: Failure) -> int:
     if TERMINATION_LOG.exists():
         TERMINATION_LOG.write_bytes(failure.reason.encode()[:_TERMINATION_BYTES])
     return failure.code
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)

@@ -11,6 +11,7 @@ import runpy
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -129,6 +130,12 @@ class Stop:
         signal.setitimer(signal.ITIMER_REAL, 0)
         code = os.waitstatus_to_exitcode(status)
         return 128 - code if code < 0 else code
+
+    def wait_for(self, seconds: float) -> None:
+        """Wait so long, or until the runner is told to stop."""
+        end = time.monotonic() + seconds
+        while not self.asked and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 1.0))
 
     def _on_terminate(self, _number: int, _frame: FrameType | None) -> None:
         self.asked = True

@@ -1,6 +1,6 @@
 """Runs one task of a flow inside the container that Kubeflow Pipelines started for it.
 
-Nothing but a step's name and its foreach indices comes through Kubeflow Pipelines; ids are computed, inputs and
+Nothing but a step's name and its foreach indices comes to it through Kubeflow Pipelines; ids are computed, inputs and
 attempts are found in the datastore. A task that ended well is not run again. What the pipeline reads is written last,
 when all else is stored.
 """
@@ -24,13 +24,14 @@ def _input_and_text(word: str) -> tuple[str, str]:
 def main(record: str, argv: Sequence[str]) -> int:
     """Run the task that argv names; gives the container's exit code. The working folder is the unpacked code package.
 
-    argv: STEP [--index I]... [--splits FILE] [--parameter=INPUT=TEXT]... [--origin=TEXT]
+    argv: STEP [--index I]... [--splits FILE] [--choice FILE] [--parameter=INPUT=TEXT]... [--origin=TEXT]
     """
     deployment = Deployment.from_json(record)
     parser = argparse.ArgumentParser(prog="runner")
     parser.add_argument("step", choices=deployment.steps)
     parser.add_argument("--index", type=int, action="append", default=[])
     parser.add_argument("--splits", type=Path)
+    parser.add_argument("--choice", type=Path)
     parser.add_argument("--parameter", type=_input_and_text, action="append", default=[])
     parser.add_argument("--origin", type=Origin.from_text)
     given = parser.parse_args(argv)
@@ -41,14 +42,14 @@ def main(record: str, argv: Sequence[str]) -> int:
     os.environ.update(commands.environment(deployment, given.step, run))
     from metaflow.exception import MetaflowException
 
-    from .execution import Asked, Execution
+    from . import work
     from .process import BecomeCommand
     from .resume import clone_origin
 
     try:
         failure = None if given.origin is None else clone_origin(deployment, run, given.origin)
         if failure is None:
-            failure = Execution(deployment, run, Asked(place, given.splits, dict(given.parameter))).run()
+            failure = work.do(deployment, run, work.Asked(place, given.splits, given.choice, dict(given.parameter)))
     except BecomeCommand as forked:
         command = forked.with_traceback(None)
     except MetaflowException as error:

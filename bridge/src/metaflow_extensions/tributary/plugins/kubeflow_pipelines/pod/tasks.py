@@ -15,12 +15,16 @@ from ..record import Deployment
 from .attempts import History
 from .ids import PARAMETERS_STEP, task_id
 from .inputs import Path as IndexPath
+from .inputs import TaskPlace
 from .origin import ORIGIN_NOTE
 
 MAX_ATTEMPTS: int = metaflow_config.MAX_ATTEMPTS
 
 # Metaflow reads a log of this size into memory, and streams a larger one from its file.
 _SMALL_LOG = 1024 * 1024
+
+# Where the datastore is S3, Metaflow starts a process to read many files at once, which pays only for more tasks.
+_FEW = 8
 
 
 class RunTasks:
@@ -67,6 +71,31 @@ class RunTasks:
         """How many splits a foreach step's task made."""
         return int(self._read(step, task_id(step, path))["_foreach_num_splits"])
 
+    def went_on_to(self, places: Sequence[TaskPlace]) -> list[tuple[str, ...]]:
+        """For each of the tasks the steps that it went on to; none for a task that did not end well."""
+        if len(places) <= _FEW:
+            return [self._went_on_to(place) for place in places]
+        ids = [task_id(place.step, place.path, place.round) for place in places]
+        wanted = [f"{self._run}/{place.step}/{task}" for place, task in zip(places, ids, strict=True)]
+        found = {
+            (task.step_name, task.task_id): _transition(task)
+            for task in self._flow.get_task_datastores(pathspecs=wanted)
+        }
+        return [found.get((place.step, task), ()) for place, task in zip(places, ids, strict=True)]
+
+    def last_round(self, step: str, path: IndexPath) -> int:
+        """The last round that began of a step that follows itself; 0 when none did.
+
+        There is no gap between rounds, so it is found without asking for each.
+        """
+        known, beyond = 0, 1
+        while self._began(step, path, beyond):
+            known, beyond = beyond, 2 * beyond
+        while beyond - known > 1:
+            middle = (known + beyond) // 2
+            known, beyond = (middle, beyond) if self._began(step, path, middle) else (known, middle)
+        return known
+
     def save_logs(self, step: str, task: str, attempt: int, files: Mapping[str, Path]) -> None:
         """Store an attempt's logs, by stream name, where Metaflow's client looks for them."""
         writer = self._flow.get_task_datastore(self._run, step, task, attempt=attempt, mode="w")
@@ -76,6 +105,15 @@ class RunTasks:
             {stream: file.read_bytes() if small else FileToStream(str(file)) for stream, file in files.items()},
         )
 
+    def _went_on_to(self, place: TaskPlace) -> tuple[str, ...]:
+        task = task_id(place.step, place.path, place.round)
+        history = self.history(place.step, task)
+        return _transition(self._read(place.step, task, max(history.started))) if history.finished else ()
+
+    def _began(self, step: str, path: IndexPath, round: int) -> bool:
+        # The attempts of a round are counted by the datastore alone, so there is always a first one.
+        return bool(self._present(step, task_id(step, path, round), TaskDataStore.METADATA_ATTEMPT_SUFFIX, [0]))
+
     def _read(self, step: str, task: str, attempt: int | None = None) -> TaskDataStore:
         return self._flow.get_task_datastore(self._run, step, task, attempt=attempt)
 
@@ -84,3 +122,8 @@ class RunTasks:
         names = [TaskDataStore.metadata_name_for_attempt(suffix, attempt) for attempt in attempts]
         paths = [self._storage.path_join(self._flow.flow_name, self._run, step, task, name) for name in names]
         return [attempt for attempt, there in zip(attempts, self._storage.is_file(paths), strict=True) if there]
+
+
+def _transition(task: TaskDataStore) -> tuple[str, ...]:
+    """The steps that a task went on to. The last step of a flow stores none."""
+    return tuple(task["_transition"][0]) if task["_task_ok"] and task["_transition"] else ()
