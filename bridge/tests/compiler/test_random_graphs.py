@@ -1,71 +1,79 @@
-"""Random graphs of Metaflow's shapes: the documents run what Metaflow would run, whatever the cardinalities are."""
+"""Any flow that Metaflow takes: the compiled documents run the very tasks that Metaflow's scheduler runs, each with the
+same inputs, whatever the cardinalities and choices are.
+"""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
-from hypothesis import event, given, settings
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.tests.lib.graphs import flow
-from bridge.tests.lib.walks import compiled, reference, walk
+from bridge.tests.lib.drawing import Drawing, drawings, flow_class
+from bridge.tests.lib.graphs import TARGET
+from bridge.tests.lib.interpreter import Interpreter
+from bridge.tests.lib.scheduler import schedule
+from bridge.tests.lib.walks import Runner, compiled, flow_of
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.checks import problems
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Loops
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.describe import Ownership, StoredCode, deployment
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.inputs import TaskPlace
 
-# A body is a chain of parts; a part is one step, a split (two bodies or three) or a foreach (one body).
-parts: st.SearchStrategy[object] = st.recursive(
-    st.just("step"),
-    lambda inner: st.one_of(
-        st.tuples(st.just("foreach"), st.lists(inner, min_size=1, max_size=2)),
-        st.tuples(st.just("split"), st.lists(st.lists(inner, min_size=0, max_size=2), min_size=2, max_size=3)),
-    ),
-    max_leaves=8,
-)
-
-
-class Writer:
-    """Lines of a graph out of drawn parts."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.names: Iterator[str] = (f"s{number}_{'driver' if number % 3 else 'x'}" for number in range(1000))
-
-    def chain(self, drawn: list[object], following: str) -> str:
-        """Write the parts so that the last leads to `following`; gives the first step's name."""
-        for part in reversed(drawn):
-            following = self.part(part, following)
-        return following
-
-    def part(self, part: object, following: str) -> str:
-        name = next(self.names)
-        match part:
-            case ("foreach", list(body)):
-                join = f"join_{name}"
-                self.lines.append(f"{name} * {self.chain(body, join)}")
-                self.lines.append(f"{join} > {following}")
-            case ("split", list(branches)):
-                join = f"join_{name}"
-                heads = [self.chain(branch, join) for branch in branches if branch]
-                heads = (
-                    heads if len(heads) > 1 else [*heads, *(self.chain(["step"], join) for _ in range(2 - len(heads)))]
-                )
-                self.lines.append(f"{name} > {' '.join(heads)}")
-                self.lines.append(f"{join} > {following}")
-            case _:
-                self.lines.append(f"{name} > {following}")
-        return name
+GRAPHS = 500
+# How many of the graphs must hold what.
+SHARES = {"switch": 1 / 3, "nested": 1 / 3, "loop": 1 / 5}
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
-@given(drawn=st.lists(parts, min_size=1, max_size=3), sizes=st.lists(st.integers(0, 3), min_size=1, max_size=9))
-def test_the_documents_run_what_metaflow_runs(drawn: list[object], sizes: list[int]) -> None:
-    writer = Writer()
-    whole = flow("\n".join([f"start > {writer.chain(drawn, 'end')}", *writer.lines]))
-    event(f"foreaches around a step: {max(len(step.foreaches) for step in whole.steps.values())}")
+class Fates:
+    """Widths and choices for every place of a flow, out of some drawn numbers."""
 
-    def splits(step: str, path: tuple[int, ...]) -> int:
-        return sizes[(sum(map(ord, step)) + sum(path)) % len(sizes)]
+    def __init__(self, numbers: Sequence[int]) -> None:
+        self.numbers = numbers
 
-    ran = walk(compiled(whole), splits)
-    assert sorted(ran) == sorted(reference(whole, splits))
-    position = {task: place for place, task in enumerate(ran)}
-    for step, path in ran:
-        for before in whole.steps[step].previous:
-            for at in [each for name, each in ran if name == before and each[: len(path)] == path[: len(each)]]:
-                assert position[before, at] < position[step, path]
+    def width(self, step: str, path: tuple[int, ...]) -> int:
+        """From one to three."""
+        return 1 + self._number(step, path) % 3
+
+    def choice(self, task: TaskPlace, ways: Sequence[str]) -> str:
+        """One of the ways; none follows itself for ever."""
+        out = [way for way in ways if way != task.step]
+        among = out if task.round > 2 else list(ways)
+        return among[self._number(task.step, (*task.path, 5 * task.round)) % len(among)]
+
+    def _number(self, step: str, path: tuple[int, ...]) -> int:
+        return self.numbers[(sum(map(ord, step)) + sum(path)) % len(self.numbers)]
+
+
+def check(drawing: Drawing, fates: Fates, loops: Loops) -> None:
+    """Walk the compiled flow and Metaflow's own graph, and compare what ran."""
+    graph = flow_class(drawing.source())._graph
+    target = replace(TARGET, loops=loops)
+    flow = flow_of(graph)
+    assert problems(flow, target) == []
+    record = deployment(flow, target, StoredCode("s3://bucket/code", "0", "{}"), Ownership("tester", ""))
+    runner = Runner(record.steps, fates.width, fates.choice, loops)
+    Interpreter(compiled(flow, target), runner).run()
+    wanted = schedule(graph, fates.width, fates.choice)
+    assert runner.ran == wanted
+
+
+def test_the_documents_run_what_metaflow_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    counts: Counter[str] = Counter()
+
+    @settings(max_examples=GRAPHS, deadline=None, derandomize=True, database=None)
+    @given(
+        drawing=drawings(),
+        numbers=st.lists(st.integers(0, 5), min_size=3, max_size=7),
+        loops=st.sampled_from(["pod", "pods"]),
+    )
+    def all_graphs(drawing: Drawing, numbers: list[int], loops: Loops) -> None:
+        counts.update([*drawing.features, "graphs"])
+        check(drawing, Fates(numbers), loops)
+
+    all_graphs()
+    with capsys.disabled():
+        print(f"\nrandom graphs: {dict(sorted(counts.items()))}")
+    assert counts["graphs"] >= GRAPHS
+    for feature, share in SHARES.items():
+        assert counts[feature] >= share * counts["graphs"], feature

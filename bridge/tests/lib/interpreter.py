@@ -61,7 +61,8 @@ class Interpreter:
                 given[name] = declared["defaultValue"]
         if unknown := set(given) - set(_inputs(root)):
             raise PipelineError(f"unknown parameters {sorted(unknown)}")
-        self._dag(root["dag"], given, "root")
+        with TemporaryDirectory() as self._folder:
+            self._dag(root["dag"], given, "root")
         return self.ran
 
     def _dag(self, dag: Document, inputs: Document, where: str) -> None:
@@ -114,22 +115,21 @@ class Interpreter:
         label = component["executorLabel"]
         container = self.executors[label]["container"]
         attempts = task.get("retryPolicy", {}).get("maxRetryCount", 0) + 1
-        with TemporaryDirectory() as folder:
-            files = {
-                name: Path(folder, "out", name) for name in component.get("outputDefinitions", {}).get("parameters", {})
-            }
-            argv = tuple(_filled(part, values, files) for part in (*container["command"], *container["args"]))
-            for attempt in range(attempts):
-                suffix = f".executor({attempt})" if attempts > 1 else ".executor"
-                pod = Container(node + suffix, attempt, container["image"], argv, self.platforms[label])
-                self.ran.append(pod)
-                if self.start(pod) == 0:
-                    break
-            else:
-                raise PipelineError(f"{node}: failed {attempts} times")
-            if missing := [name for name, file in files.items() if not file.is_file()]:
-                raise PipelineError(f"{node}: failed to read output parameters {missing}")
-            return {name: file.read_text() for name, file in files.items()}
+        outputs = component.get("outputDefinitions", {}).get("parameters", {})
+        folder = Path(self._folder, str(len(self.ran)))
+        files = {name: Path(folder, "out", name) for name in outputs}
+        argv = tuple(_filled(part, values, files) for part in (*container["command"], *container["args"]))
+        for attempt in range(attempts):
+            suffix = f".executor({attempt})" if attempts > 1 else ".executor"
+            pod = Container(node + suffix, attempt, container["image"], argv, self.platforms[label])
+            self.ran.append(pod)
+            if self.start(pod) == 0:
+                break
+        else:
+            raise PipelineError(f"{node}: failed {attempts} times")
+        if missing := [name for name, file in files.items() if not file.is_file()]:
+            raise PipelineError(f"{node}: failed to read output parameters {missing}")
+        return {name: file.read_text() for name, file in files.items()}
 
     def _value(
         self, source: Document, inputs: Document, outputs: dict[str, Document], task: Document, where: str

@@ -19,6 +19,8 @@ from metaflow.graph import FlowGraph
 from metaflow.includefile import IncludedFile
 from metaflow.plugins.datastores.local_storage import LocalStorage
 
+from bridge.tests.lib.interpreter import Container
+from bridge.tests.lib.walks import LEADING
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.origin import Origin
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import (
     SCHEMA_VERSION,
@@ -136,7 +138,7 @@ class PipelineFailed(AssertionError):
 
 @dataclass
 class SmallKubeflow:
-    """One run of one deployment. `pods` counts what was started, by place."""
+    """One run of one deployment. `pods` counts what was started, by place; `said` is what containers wrote."""
 
     deployment: Deployment
     root: Path
@@ -146,6 +148,7 @@ class SmallKubeflow:
     origin: Origin | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     pods: dict[Place, int] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
 
     @property
     def record_file(self) -> Path:
@@ -154,9 +157,17 @@ class SmallKubeflow:
         file.write_text(self.deployment.to_json())
         return file
 
+    def start(self, container: Container) -> int:
+        """Run the runner with the arguments of a container of a compiled pipeline; gives its exit code."""
+        words = container.argv[LEADING:]
+        pod = self._start(list(words), {"TRIBUTARY_RUN": self.run, "TRIBUTARY_NODE": container.node})
+        out, err = pod.communicate(timeout=120)
+        self.said.append(f"{' '.join(words)}: exit code {pod.returncode}\n{out}\n{err}")
+        return pod.returncode
+
     def pod(self, step: str, path: tuple[int, ...] = (), attempt: int = 0, **variables: str) -> subprocess.Popen[str]:
         """Start the container of a task, as attempt `attempt` of its node."""
-        argv = [sys.executable, "-uc", RUNNER, str(self.record_file), step]
+        argv = [step]
         argv += [word for index in path for word in ("--index", str(index))]
         if output := OUTPUTS.get(self.deployment.steps[step].kind):
             argv += [f"--{output}", str(self.output_file(output, step, path))]
@@ -169,10 +180,13 @@ class SmallKubeflow:
             "TRIBUTARY_POD": f"wf-1-{step}-{attempt}",
         }
         self.pods[step, path] = self.pods.get((step, path), 0) + 1
+        return self._start(argv, told | dict(self.variables) | variables)
+
+    def _start(self, argv: list[str], variables: Mapping[str, str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            argv,
+            [sys.executable, "-uc", RUNNER, str(self.record_file), *argv],
             cwd=self.flows,
-            env=environment(self.root, **(told | dict(self.variables) | variables)),
+            env=environment(self.root, **variables),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -249,6 +263,24 @@ def tasks(flow: str, root: Path, run: str) -> dict[Place, SeenTask]:
             raise ValueError(f"{seen[place].task} and {task.task_id} stand at the same place {place}")
         seen[place] = SeenTask(task.task_id, task.attempt, values)
     return seen
+
+
+def differences(wanted: Mapping[Place, SeenTask], found: Mapping[Place, SeenTask]) -> list[str]:
+    """Where two runs differ: in their tasks, the attempts that count, and all artifacts."""
+    if found.keys() != wanted.keys():
+        return [f"the tasks differ: {sorted(found.keys() ^ wanted.keys())}"]
+    different = [
+        f"{place}: attempt {found[place].attempt}" for place in wanted if found[place].attempt != wanted[place].attempt
+    ]
+    for place, task in wanted.items():
+        here, there = task.artifacts, found[place].artifacts
+        names = sorted(here.keys() | there.keys())
+        different += [
+            f"{place}.{name}: {here.get(name)!r} is {there.get(name)!r}"
+            for name in names
+            if here.get(name) != there.get(name)
+        ]
+    return different
 
 
 def _comparable(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.tests.pod.packaged import packaged
-from bridge.tests.pod.small_kubeflow import FLOWS, SmallKubeflow, describe, run_locally, tasks
+from bridge.tests.pod.small_kubeflow import FLOWS, SmallKubeflow, describe, differences, run_locally, tasks
 
 # The demo needs scikit-learn, and learns for a while; files are stored where S3 is. Both are compared on the cluster.
 NAMES = sorted(file.stem for file in FLOWS.glob("*_flow.py") if file.stem not in ("digits_flow", "include_file_flow"))
@@ -69,13 +69,4 @@ def test_the_runner_leaves_what_a_local_run_leaves(name: str, tmp_path: Path) ->
 
     wanted = tasks(deployment.flow_name, here, run_locally(run.flows / f"{name}.py", here, *words, options=options))
     found = tasks(deployment.flow_name, there, f"kfp-{run.run}")
-    assert found.keys() == wanted.keys()
-    for place, task in wanted.items():
-        assert found[place].artifacts.keys() == task.artifacts.keys(), place
-        assert found[place].attempt == task.attempt, place
-        different = {
-            artifact: (value, found[place].artifacts[artifact])
-            for artifact, value in task.artifacts.items()
-            if found[place].artifacts[artifact] != value
-        }
-        assert not different, place
+    assert differences(wanted, found) == []

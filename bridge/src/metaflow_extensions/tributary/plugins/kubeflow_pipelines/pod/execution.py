@@ -115,7 +115,7 @@ class Execution:
     def _init(self, logs: process.Logs, attempt: attempts.Attempt) -> outputs.Failure | None:
         """Store the run's parameters, as an attempt's first command."""
         try:
-            values = parameters.values(self._deployment.parameters, self._asked.parameters, self._tasks.recall)
+            values = parameters.values(self._deployment.parameters, self._pod.parameters, self._tasks.recall)
         except parameters.ParameterError as error:
             logs.note(str(error))
             return outputs.Failure(1, f"{self._name}: {error}")

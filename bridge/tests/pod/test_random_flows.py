@@ -1,0 +1,63 @@
+"""Any flow that Metaflow takes, as a file: a run on this machine and the real runner under the compiled documents leave
+the same artifacts.
+"""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from bridge.tests.lib.drawing import Drawing, drawings
+from bridge.tests.lib.graphs import TARGET
+from bridge.tests.lib.interpreter import Interpreter
+from bridge.tests.lib.walks import compiled, flow_of
+from bridge.tests.pod.small_kubeflow import SmallKubeflow, describe, differences, load, run_locally, tasks
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Loops
+
+SHARES = {"switch": 1 / 3, "nested": 1 / 3, "loop": 1 / 5}
+
+
+def check(drawing: Drawing, loops: Loops, folder: Path) -> None:
+    """Run a drawn flow in both ways and compare."""
+    here, there = folder / "here", folder / "there"
+    for each in (here, there):
+        each.mkdir()
+    file = folder / "drawn_flow.py"
+    file.write_text(drawing.source())
+    deployment = describe(file, there, loops=loops)
+    run = SmallKubeflow(deployment, there, flows=folder)
+    documents = compiled(flow_of(load(file)._graph), replace(TARGET, loops=loops))
+    Interpreter(documents, run.start).run()
+    wanted = tasks("DrawnFlow", here, run_locally(file, here))
+    assert differences(wanted, tasks("DrawnFlow", there, f"kfp-{run.run}")) == [], drawing.source()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flows", [8, pytest.param(200, marks=pytest.mark.long)])
+def test_the_runner_leaves_what_a_local_run_leaves(flows: int, capsys: pytest.CaptureFixture[str]) -> None:
+    counts: Counter[str] = Counter()
+
+    @settings(
+        max_examples=flows,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(drawing=drawings(most=5), loops=st.sampled_from(["pod", "pods"]))
+    def all_flows(drawing: Drawing, loops: Loops) -> None:
+        counts.update([*drawing.features, "flows"])
+        with TemporaryDirectory() as folder:
+            check(drawing, loops, Path(folder))
+
+    all_flows()
+    with capsys.disabled():
+        print(f"\nrandom flows: {dict(sorted(counts.items()))}")
+    assert counts["flows"] >= flows
+    for feature, share in SHARES.items():
+        assert counts[feature] >= share * counts["flows"], feature
