@@ -21,8 +21,8 @@ class StrickenFlow(FlowSpec):
     @catch(var="trouble")
     @step
     def caught(self):
+        fail(f"caught on purpose, base {self.base}")
         self.next(self.stricken)
-        raise ValueError(f"caught on purpose, base {self.base}")
 
     @kubernetes(memory=256)
     @step
@@ -36,6 +36,10 @@ class StrickenFlow(FlowSpec):
     @step
     def end(self):
         self.report = f"result {self.result}, attempt of trouble: {self.trouble is not None}"
+
+
+def fail(reason: str) -> None:
+    raise ValueError(reason)
 
 
 def strike(how: str, gate: str) -> None:
