@@ -39,7 +39,7 @@ class WrongFlow(FlowSpec):
     pair = Parameter("pair", type=int, nargs=2)
     document = IncludeFile("document", default="nowhere.txt")
 
-    @secrets(sources=[])
+    @batch
     @step
     def start(self):
         self.arm = "left"
@@ -91,10 +91,10 @@ def test_every_construct_that_is_not_translated_is_named_at_once_with_its_line(t
     path.write_text(WRONG)
     said = refusal(command(path, "kubeflow-pipelines", "create", "--only-json"))
     places = [
-        ("wrong_flow.py:11: step 'start'", "@secrets"),
+        ("wrong_flow.py:11: step 'start'", "@batch"),
         ("wrong_flow.py:17: step 'left'", "@kubernetes(disk=20000)"),
-        ("wrong_flow.py:17: step 'left'", "@kubernetes(service_account='somebody')"),
         ("wrong_flow.py:22: step 'right'", "@resources(disk=5)"),
+        ("wrong_flow.py:17: step 'left'", "@kubernetes(service_account='somebody')"),
         ("wrong_flow.py:17: step 'left'", "image_pull_policy='Sometimes'"),
         ("wrong_flow.py:4", "parameter 'pair' with nargs="),
         ("wrong_flow.py:4", "IncludeFile 'document': 'nowhere.txt' cannot be read"),

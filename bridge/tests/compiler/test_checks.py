@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from bridge.tests.lib.graphs import TARGET, decorated, flow, kubernetes, with_step
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.capabilities import of
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.checks import problems
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import (
     SEVERAL_KIND,
@@ -38,7 +39,7 @@ def test_a_good_flow_has_no_problems() -> None:
         ({"datastore_type": "local"}, "flow.py:3: flow 'TestFlow': pods cannot read a local datastore."),
         ({"datastore_type": "gs"}, "datastore 'gs' is not translated"),
         ({"metadata_type": "local"}, "metadata provider 'local'"),
-        ({"environment_type": "conda"}, "--environment conda is refused: no packages are installed in pods."),
+        ({"environment_type": "fast-bakery"}, "--environment fast-bakery is refused: this version of the extension"),
         ({"decorators": (Decorator("trigger", {}),)}, "@trigger is refused"),
         ({"decorators": (Decorator("from_tomorrow", {}),)}, "@from_tomorrow is refused: this version of the extension"),
         (
@@ -69,14 +70,53 @@ def test_what_is_wrong_with_a_flow_is_named(change: dict[str, Any], words: str) 
 @pytest.mark.parametrize(
     ("decorator", "words"),
     [
-        (Decorator("secrets", {}), "flow.py:11: step 'a': @secrets is refused: "),
+        (Decorator("parallel", {}), "flow.py:11: step 'a': @parallel is refused: "),
         (Decorator("batch", {}), "@batch is refused: it runs on AWS Batch. Use @kubernetes or @resources."),
         (Decorator("from_tomorrow", {}), "@from_tomorrow is refused: this version of the extension does not know it"),
-        (kubernetes(service_account="other"), "@kubernetes(service_account='other') is refused"),
         (kubernetes(from_tomorrow=1), "@kubernetes(from_tomorrow=1) is refused: this version of the extension"),
         (kubernetes(namespace="other"), "@kubernetes(namespace='other') is refused"),
         (changed("resources", disk=10), "@resources(disk=10) is refused: Kubeflow Pipelines cannot ask for ephemeral"),
-        (kubernetes(image_pull_policy="Sometimes"), "image_pull_policy='Sometimes'"),
+        (
+            kubernetes(service_account="other"),
+            "other steps have another one, and Kubeflow Pipelines has one service account for a whole run. "
+            "Give it to every step: --with kubernetes:service_account=other.",
+        ),
+        (
+            kubernetes(image_pull_policy="Sometimes"),
+            "@kubernetes(image_pull_policy='Sometimes') is not one of Always, IfNotPresent, Never. Write one of them.",
+        ),
+        (
+            kubernetes(security_context={"privileged": True}),
+            "{'privileged': True}) is refused: Kubeflow Pipelines knows",
+        ),
+        (kubernetes(memory="abc"), "flow.py:11: step 'a': @kubernetes(memory='abc') is not a number above 0."),
+        (kubernetes(cpu=float("nan")), "@kubernetes(cpu=nan) is not a number above 0."),
+        (kubernetes(gpu="1.5"), "@kubernetes(gpu='1.5') is not a whole number."),
+        (kubernetes(tolerations=[{"operator": "Like"}]), "is not a list of dictionaries with key, operator, value,"),
+        (kubernetes(tolerations=["gpu"]), "@kubernetes(tolerations=['gpu']) is not a list of dictionaries with"),
+        (kubernetes(labels="a=b"), "@kubernetes(labels='a=b') is not a dictionary of texts."),
+        (kubernetes(image_pull_secrets="registry"), "@kubernetes(image_pull_secrets='registry') is not a list of"),
+        (kubernetes(persistent_volume_claims={"data": "data"}), "is not a dictionary from claims to absolute paths."),
+        (changed("retry", times="often", minutes_between_retries=1), "@retry(times='often') is not a whole number."),
+        (changed("timeout", seconds=-1), "@timeout(seconds=-1) is not a whole number."),
+        (changed("environment", vars="A=b"), "@environment(vars='A=b') is not a dictionary of texts."),
+        (changed("secrets", sources=[{"type": "inline"}, 7]), "@secrets(sources=…) is not a list of names and"),
+        (
+            kubernetes(secrets=["shared"], persistent_volume_claims={"shared": "/data"}),
+            "Secret 'shared' and claim 'shared' would be volumes of one name, 'shared', in the pod. Use an object of",
+        ),
+        (
+            kubernetes(secrets="steps-config"),
+            "ConfigMap 'steps-config' with Metaflow's config and Secret 'steps-config'",
+        ),
+        (kubernetes(secrets=["db.password"]), "Secret 'db.password' cannot be mounted: Kubeflow Pipelines names the"),
+        (kubernetes(persistent_volume_claims={"s3-scratch": "/d"}), "and a volume of Kubeflow Pipelines itself would"),
+        (
+            kubernetes(persistent_volume_claims={"data": "/dev/shm/"}, shared_memory=5),
+            "claim 'data' and memory at /dev/shm would be mounted at /dev/shm. Use another path.",
+        ),
+        (kubernetes(use_tmpfs=True, tmpfs_size=5, tmpfs_path="/s3"), "and what Kubeflow Pipelines mounts itself would"),
+        (Decorator("card", {}, mistake="It is no card"), "flow.py:11: step 'a': @card: It is no card. Correct it."),
         (kubernetes(gpu=1, extended_resources={"vendor/fpga": "1"}), "asks for nvidia.com/gpu, vendor/fpga"),
     ],
 )
@@ -97,6 +137,39 @@ def test_a_split_whose_ways_lead_to_different_joins_is_named() -> None:
     assert problem.startswith("flow.py:10: step 'start': a foreach that ends at join_b or join_c is refused: ")
 
 
+def test_what_metaflow_says_is_left_out_where_a_law_says_more() -> None:
+    (problem,) = said(with_decorator(replace(kubernetes(memory="abc"), mistake="ValueError: could not convert")))
+    assert "ValueError" not in problem
+
+
+def test_a_mistake_of_a_flow_decorator_is_named_unless_it_is_refused_anyway() -> None:
+    whole = replace(GOOD, decorators=(Decorator("schedule", {}, mistake="It never comes"),))
+    assert said(whole) == ["flow.py:3: @schedule: It never comes. Correct it."]
+    refused = replace(GOOD, decorators=(Decorator("trigger", {}, mistake="It is no event"),))
+    assert not [problem for problem in said(refused) if "It is no event" in problem]
+
+
+def test_checkpoints_are_kept_by_their_own_code() -> None:
+    assert said(with_decorator(changed("checkpoint", load_policy="eager"))) == []
+    (problem,) = said(with_decorator(changed("checkpoint", from_tomorrow=1)))
+    assert "@checkpoint(from_tomorrow=1) is refused: this version of the extension does not know it" in problem
+
+
+def test_one_service_account_for_all_steps_is_no_problem() -> None:
+    whole = GOOD
+    for step in GOOD.steps.values():
+        whole = with_step(whole, decorated(step, kubernetes(service_account="team")))
+    assert said(whole) == []
+
+
+@pytest.mark.parametrize("key", ["run_as_user", "run_as_non_root"])
+def test_a_security_context_needs_a_server_that_knows_it(key: str) -> None:
+    whole = with_decorator(kubernetes(security_context={key: 0}))
+    assert said(whole, replace(TARGET, capabilities=of("2.16.0"))) == []
+    (problem,) = said(whole, replace(TARGET, capabilities=of("2.14.3")))
+    assert f"{{'{key}': 0}}) is refused: it needs Kubeflow Pipelines 2.16, and the server is 2.14.3" in problem
+
+
 def test_a_gang_is_named_where_it_is_asked_for() -> None:
     (problem,) = said(with_step(GOOD, replace(GOOD.steps["start"], parallel=True)))
     assert "flow.py:10: step 'start': self.next with num_parallel" in problem
@@ -108,5 +181,5 @@ def test_pods_need_a_config_and_may_do_without_a_secret() -> None:
 
 
 def test_all_problems_are_said_at_once() -> None:
-    whole = with_decorator(Decorator("secrets", {}))
+    whole = with_decorator(Decorator("batch", {}))
     assert len(said(replace(whole, datastore_type="local", metadata_type="local"))) == 3

@@ -13,7 +13,7 @@ BEGIN, END = "<!-- support: begin -->\n", "<!-- support: end -->\n"
 def table() -> str:
     """The rows for decorators, and for attributes that are refused while their decorator is not."""
     rows = ["| what | how | note |", "|---|---|---|"]
-    for names in (support.STEP_DECORATORS, support.FLOW_DECORATORS):
+    for names in (support.STEP_DECORATORS, support.OTHER_STEP_DECORATORS, support.FLOW_DECORATORS):
         rows += [f"| @{name} | {entry.how} | {entry.note} |" for name, entry in sorted(names.items())]
     for decorator, attributes in sorted(support.ATTRIBUTES.items()):
         refused = {name: entry for name, entry in sorted(attributes.items()) if entry.how == "refused"}
@@ -25,8 +25,7 @@ def table() -> str:
         "IncludeFile": support.INCLUDE_FILE,
         "flow mutators": support.MUTATOR,
         "step decorators written by users": support.WRAPPER,
-        "--environment conda, pypi, uv": support.ENVIRONMENT,
-    }
+    } | {f"--environment {name}": entry for name, entry in support.ENVIRONMENTS.items()}
     rows += [f"| {name} | {entry.how} | {entry.note} |" for name, entry in others.items()]
     return "\n".join(rows) + "\n"
 

@@ -127,7 +127,9 @@ def _step(graph: Any, node: Any) -> StepRecord:
         if "retry" in by_name
         else 0,
         timeout_seconds=int(by_name["timeout"].attributes["seconds"]) if "timeout" in by_name else None,
-        environment=dict(by_name["environment"].attributes["vars"]) if "environment" in by_name else {},
+        environment={name: str(value) for name, value in by_name["environment"].attributes["vars"].items()}
+        if "environment" in by_name
+        else {},
         decospecs=(),
     )
 

@@ -235,3 +235,10 @@ def test_a_record_that_is_gone_is_named_by_the_store(container: Container) -> No
     done = replace(container, record_url=f"s3://{BUCKET}/metaflow/gone/{'0' * 40}").run("start")
     assert done.returncode == 1
     assert "NoSuchKey" in done.stderr.splitlines()[-1]
+
+
+def test_the_runner_is_imported_without_metaflow() -> None:
+    """Metaflow reads its settings when it is imported, and the runner makes them."""
+    module = "metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.runner"
+    code = f"import sys, {module}; sys.exit('metaflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -204,7 +204,7 @@ from pathlib import Path
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import process
 logs = process.Logs(Path(sys.argv[1]), save=lambda files: None)
 try:
-    ended = process.run(sys.argv[2:], logs, stop := process.Stop(), 1.0)
+    ended = process.run(sys.argv[3:], logs, stop := process.Stop(), float(sys.argv[2]))
 except process.BecomeCommand as command:
     command.run()
 print(ended.code, stop.timed_out, ended.reason)
@@ -238,7 +238,7 @@ print(ended.code, stop.timed_out, ended.reason)
 def test_how_a_command_ended(text: str, wanted: str, tmp_path: Path) -> None:
     (tmp_path / "command.py").write_text(text)
     done = subprocess.run(
-        [sys.executable, "-uc", DRIVER, str(tmp_path / "logs"), "command.py"],
+        [sys.executable, "-uc", DRIVER, str(tmp_path / "logs"), "1" if "pause" in text else "60", "command.py"],
         cwd=tmp_path,
         env=environment(tmp_path),
         capture_output=True,

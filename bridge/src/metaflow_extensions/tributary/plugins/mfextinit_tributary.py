@@ -6,7 +6,7 @@ CLIS_DESC = [
 ]
 
 STEP_DECORATORS_DESC = [
-    ("kubeflow_pipelines_internal", ".kubeflow_pipelines.pod.decorator.KubeflowPipelinesInternalDecorator"),
+    ("kubeflow_pipelines_internal", ".kubeflow_pipelines.step_decorator.KubeflowPipelinesInternalDecorator"),
 ]
 
 DEPLOYER_IMPL_PROVIDERS_DESC = [

@@ -69,11 +69,14 @@ def cli() -> None:
     help="Namespace of runs, for a Kubeflow of several users. "
     "METAFLOW_KUBEFLOW_PIPELINES_NAMESPACE, else the namespace of this pod, is used without it.",
 )
-@click.pass_obj
-def kubeflow_pipelines(obj: compat.State, name: str | None, url: str | None, kubeflow_namespace: str | None) -> None:
+@click.pass_context
+def kubeflow_pipelines(ctx: Any, name: str | None, url: str | None, kubeflow_namespace: str | None) -> None:
     """Set up what all commands share."""
+    obj: compat.State = ctx.obj
     if _is_installed(RIVAL):
         raise Refused(f"{RIVAL}: is installed beside this extension and has the same commands. Uninstall one of them.")
+    if ctx.invoked_subcommand != "create":
+        deploy.check_decorators(obj)
     obj.flow_identity = deploy.identity(obj)
     obj.pipeline_name = _pipeline_name(obj.flow_identity, name)
     obj.kubeflow_url = url or metaflow_config.KUBEFLOW_PIPELINES_URL or os.environ.get(access.SDK_URL)
@@ -178,6 +181,7 @@ def create(
         max_workers=max_workers,
         steps_config=metaflow_config.KUBEFLOW_PIPELINES_STEPS_CONFIG,
         steps_secret=metaflow_config.KUBEFLOW_PIPELINES_STEPS_SECRET,
+        secrets=compat.secrets_of_all_steps(),
         namespace=obj.kubeflow_namespace,
         workflow_timeout=workflow_timeout,
         title=title,

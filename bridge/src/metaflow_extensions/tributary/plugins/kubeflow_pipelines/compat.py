@@ -7,7 +7,7 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha1
 from typing import Any
@@ -16,6 +16,7 @@ from metaflow import current, decorators, metaflow_config
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException, MetaflowInternalError
 from metaflow.metaflow_config_funcs import config_values
+from metaflow.metaflow_environment import MetaflowEnvironment
 from metaflow.package import MetaflowPackage
 from metaflow.plugins.aws.step_functions import production_token
 from metaflow.plugins.environment_decorator import EnvironmentDecorator
@@ -24,19 +25,14 @@ from metaflow.plugins.timeout_decorator import TimeoutDecorator
 from metaflow.user_configs.config_options import ConfigInput
 from metaflow.util import dict_to_cli_options, get_username
 
+from . import variables
+from .mistakes import keep_mistakes_of, mistake
+
 # The decorators that Metaflow's Argo integration attaches to every step too.
 ATTACHED = (KubernetesDecorator.name, EnvironmentDecorator.name)
 
 # Settings for Metaflow's own Kubernetes jobs which Kubeflow Pipelines decides itself. No flow asks for what they hold.
-_PLATFORM_DEFAULTS = {
-    "namespace": metaflow_config.KUBERNETES_NAMESPACE,
-    "service_account": metaflow_config.KUBERNETES_SERVICE_ACCOUNT,
-    "port": metaflow_config.KUBERNETES_PORT,
-    "disk": metaflow_config.KUBERNETES_DISK,
-}
-
-# Where the deployer's Metaflow keeps cards and data; the pods' own config may say so only in part.
-_SHARED_SETTINGS = ("DATASTORE_SYSROOT_S3", "DATATOOLS_S3ROOT", "CARD_S3ROOT")
+_PLATFORM_SETTINGS = frozenset({"namespace", "service_account", "port", "disk"})
 
 State = Any
 """Metaflow's CliState: flow, graph, environment, datastore, metadata and so on, as the command line set them up."""
@@ -58,6 +54,12 @@ def explain(error: MetaflowException) -> str | None:
     return f"{place}: {' '.join(error.message.split())}"
 
 
+def has_mistakes(state: State) -> bool:
+    """Whether Metaflow could not initialise some decorator of the flow."""
+    of_steps = (decorator for step in state.flow for decorator in step.decorators)
+    return any(mistake(decorator) is not None for decorator in (*of_steps, *flow_decorators(state)))
+
+
 def lint(state: State) -> None:
     """Metaflow's own checks of the graph, and pylint where it is installed. MetaflowException when they fail."""
     state.check(state.graph, state.flow, state.environment, pylint=state.pylint)
@@ -71,7 +73,7 @@ def attach_kubernetes(state: State) -> None:
             if isinstance(decorator, KubernetesDecorator):
                 # Metaflow asks here for the kubernetes package, which only its own jobs need.
                 decorator.package_init = _nothing
-                decorator.step_init = _without_timeouts(decorator.step_init)
+            keep_mistakes_of(decorator)
     decorators._process_late_attached_decorator(
         list(ATTACHED), state.flow, state.graph, state.environment, state.flow_datastore, state.logger
     )
@@ -121,44 +123,49 @@ def config_environment(names: Iterable[str]) -> dict[str, str]:
     return {"METAFLOW_FLOW_CONFIG_VALUE": json.dumps(keys)} if keys else {}
 
 
-def flow_decorators(state: State) -> tuple[str, ...]:
-    """Names of the flow's decorators."""
-    return tuple(name for name, found in state.flow._flow_decorators.items() if found)
+def flow_decorators(state: State) -> Iterator[Any]:
+    """The flow's decorators."""
+    return (decorator for found in state.flow._flow_decorators.values() for decorator in found)
 
 
 def schedule(state: State) -> tuple[str | None, str | None] | None:
     """The expression that @schedule came to, None where all is switched off, and its time zone; None without it."""
     found = state.flow._flow_decorators.get("schedule")
-    return (found[0].schedule, found[0].timezone) if found else None
+    return (found[0].schedule, found[0].timezone) if found and mistake(found[0]) is None else None
 
 
 def top_level_options(state: State) -> tuple[str, ...]:
     """Options that flow decorators want in front of every command, ready for argv."""
     options: dict[str, Any] = {}
     for decorator in decorators.flow_decorators(state.flow):
+        if mistake(decorator) is not None:
+            continue
         options.update(decorator.get_top_level_options())
     return tuple(dict_to_cli_options(options))
 
 
 def changed(decorator: Any) -> frozenset[str]:
     """The attributes that the flow set to something else than the default."""
-    usual = dict(decorator.defaults)
-    if isinstance(decorator, KubernetesDecorator):
-        usual |= {name: value for name, value in _PLATFORM_DEFAULTS.items() if value is not None}
+    of_platform = _PLATFORM_SETTINGS if isinstance(decorator, KubernetesDecorator) else frozenset()
     return frozenset(
-        name for name, value in decorator.attributes.items() if not _same(value, usual.get(name)) and _says_more(value)
+        name
+        for name, value in decorator.attributes.items()
+        if not _same(value, decorator.defaults.get(name))
+        and _says_more(value)
+        and (name not in of_platform or name in decorator._user_defined_attributes)
     )
 
 
 def retries(node: Any) -> tuple[int, int]:
     """Metaflow's two counts of a step: further attempts of the user's code, and attempts of the @catch fallback."""
-    counts = [decorator.step_task_retry_count() for decorator in node.decorators]
+    counts = [each.step_task_retry_count() for each in node.decorators if mistake(each) is None]
     return max((user for user, _ in counts), default=0), max((fallback for _, fallback in counts), default=0)
 
 
 def timeout_seconds(node: Any) -> int | None:
     """The step's @timeout, or None."""
-    return next((int(each.secs) for each in node.decorators if isinstance(each, TimeoutDecorator)), None)
+    timeouts = (each for each in node.decorators if isinstance(each, TimeoutDecorator) and mistake(each) is None)
+    return next((int(each.secs) for each in timeouts), None)
 
 
 def decospecs(node: Any) -> tuple[str, ...]:
@@ -195,6 +202,11 @@ def teach_types_of_options() -> None:
     click_api.click_to_python_types.setdefault(click.IntRange, int)
 
 
+def secrets_of_all_steps() -> tuple[str, ...]:
+    """Kubernetes Secrets whose keys every step gets as variables, by Metaflow's own setting."""
+    return tuple(name for name in (metaflow_config.KUBERNETES_SECRETS or "").split(",") if name)
+
+
 def username() -> str:
     """Whom Metaflow takes the deployer for."""
     return str(get_username())
@@ -224,23 +236,31 @@ def next_token(prefix: str, previous: str | None) -> str | None:
 
 
 def shared_environment() -> dict[str, str]:
-    """Variables that make Metaflow in a pod use the same places as here."""
-    shared = {f"METAFLOW_{name}": getattr(metaflow_config, name) for name in _SHARED_SETTINGS}
-    debug = {name: str(value) for name, value in config_values() if name.startswith("METAFLOW_DEBUG_")}
-    return {name: value for name, value in shared.items() if value} | debug
+    """Variables that make Metaflow in a pod use the same places, and do things in the same way, as here."""
+    shared = {name: getattr(metaflow_config, name.removeprefix("METAFLOW_")) for name in variables.settings()}
+    families = {name: value for name, value in config_values() if name.startswith(variables.prefixes())}
+    return {name: str(value) for name, value in (shared | families).items() if value}
+
+
+def init_script() -> str | None:
+    """The shell script that every container runs before all else, by Metaflow's own setting."""
+    return metaflow_config.KUBERNETES_SANDBOX_INIT_SCRIPT or None
+
+
+def interpreter(state: State, step: str, asked: str | None) -> tuple[str | None, tuple[str, ...]]:
+    """The interpreter of a step as a shell word list, and the commands that set its environment up, of the flow's
+    --environment. None for the interpreter that the container starts with. `asked` is what @kubernetes says.
+
+    To be called when @kubernetes is attached: the environments of @conda depend on it, and are kept once asked for.
+    """
+    commands = tuple(state.environment.bootstrap_commands(step, state.flow_datastore.TYPE))
+    executable = str(state.environment.executable(step, asked))
+    usual = MetaflowEnvironment(state.flow).executable(step)
+    return (None if executable == usual and not commands else executable), commands
 
 
 def _nothing(*_: object, **__: object) -> None:
     return None
-
-
-def _without_timeouts(step_init: Callable[..., None]) -> Callable[..., None]:
-    """Metaflow refuses a @timeout under 60 seconds for its own jobs, whose pods it stops. Ours it never stops."""
-
-    def filtered(flow: Any, graph: Any, step: str, found: list[Any], *rest: Any) -> None:
-        step_init(flow, graph, step, [each for each in found if not isinstance(each, TimeoutDecorator)], *rest)
-
-    return filtered
 
 
 def _same(left: Any, right: Any) -> bool:

@@ -2,16 +2,16 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
 from . import compat, compat_parameters, guard, inputs, names, provenance, reasons, schedules, stored, tokens
-from .compiler import checks, cron
+from .compiler import attributes, checks, cron
 from .compiler.emit import Documents, Payload, emit
 from .compiler.ir import Flow, Target
 from .compiler.problem import Problem
-from .compiler.read import read
+from .compiler.read import read, with_interpreters
 from .compiler.structure import structure
 from .compiler.wiring import wire
 from .describe import Keep, StoredCode, deployment, ownership
@@ -66,6 +66,12 @@ def check_flow(state: compat.State, target: Target) -> None:
     _refuse(checks.problems(read(state), target))
 
 
+def check_decorators(state: compat.State) -> None:
+    """Refused when Metaflow could not initialise a decorator: the flow is then no flow that a command can speak of."""
+    if compat.has_mistakes(state):
+        _refuse(list(attributes.initialised(read(state))))
+
+
 def identity(state: compat.State) -> FlowIdentity:
     """What tells this flow's deployments from those of others."""
     project = compat.project(state)
@@ -108,10 +114,12 @@ def compile_flow(
     put: Keep = _keep(state) if keep else _only_locate(state)
     flow = inputs.settled(flow, _files(state, flow, keep), put)
     packed = compat.package(state)
+    flow = with_interpreters(state, flow)
     url, sha = put(packed.blob)
     record = deployment(flow, target, StoredCode(url, sha, packed.metadata), ownership(token, tags, namespace))
     record_url, _ = put(boot.blob(record))
-    return emit(flow, wire(flow, structure(flow), target.loops), target, Payload(tuple(boot.command()), record_url))
+    payload = Payload(tuple(boot.command(compat.init_script())), record_url)
+    return emit(flow, wire(flow, structure(flow), target.loops), target, payload)
 
 
 def create(
@@ -134,8 +142,9 @@ def create(
     if pipeline is None:
         pipeline = server.create_pipeline(target.pipeline, provenance.describe_pipeline(noted.identity))
     guard.check_pipeline(pipeline, noted.identity)
+    noted = replace(noted, service_account=documents.service_account)
     description = provenance.describe_version(noted)
-    version, unchanged = _uploaded(server, pipeline, text, version_name, description)
+    version, unchanged = _uploaded(server, pipeline, documents, version_name, description)
     _check_stored(server, pipeline, version, text)
     kept = schedules.keep(server, pipeline, version, cron, experiment or DEFAULT_EXPERIMENT)
     return Deployed(pipeline, version, unchanged, kept)
@@ -143,7 +152,7 @@ def create(
 
 def content(documents: Documents) -> str:
     """The name of the version with these documents."""
-    return hashlib.sha256(documents.text().encode()).hexdigest()[:12]
+    return hashlib.sha256((documents.text() + (documents.service_account or "")).encode()).hexdigest()[:12]
 
 
 def scheduled(state: compat.State) -> str | None:
@@ -171,7 +180,9 @@ def trigger(
     texts = inputs.texts(provenance.notes_of(version.description), parameters, version.name)
     started = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
     given = inputs.fitting(texts, store)
-    run = server.start_run(pipeline, version, f"{name} {started}", given, experiment or DEFAULT_EXPERIMENT)
+    noted = provenance.notes_of(version.description)
+    runs_as = noted.service_account if noted else None
+    run = server.start_run(pipeline, version, f"{name} {started}", given, experiment or DEFAULT_EXPERIMENT, runs_as)
     return names.run_id(run)
 
 
@@ -243,21 +254,22 @@ def _only_locate(state: compat.State) -> Keep:
 
 
 def _uploaded(
-    server: Server, pipeline: Pipeline, text: str, name: str | None, description: str
+    server: Server, pipeline: Pipeline, documents: Documents, name: str | None, description: str
 ) -> tuple[Version, bool]:
-    """The version with this text, and whether it was there already as the newest."""
+    """The version with these documents, and whether it was there already as the newest."""
+    text = documents.text()
     if name is not None:
         return _upload(server, pipeline, name, text, description), False
-    content = hashlib.sha256(text.encode()).hexdigest()[:12]
+    named = content(documents)
     newest = next(server.versions(pipeline), None)
-    if newest is not None and newest.name.split("-")[0] == content:
+    if newest is not None and newest.name.split("-")[0] == named:
         return newest, True
     try:
-        return server.upload_version(pipeline, content, text, description), False
+        return server.upload_version(pipeline, named, text, description), False
     except Conflict:
         # An older version had these very bytes; Kubeflow Pipelines runs the newest, so they are uploaded once more.
         stamp = datetime.now(timezone.utc).strftime("%Y%m%d%H%M%S")
-        return server.upload_version(pipeline, f"{content}-{stamp}", text, description), False
+        return server.upload_version(pipeline, f"{named}-{stamp}", text, description), False
 
 
 def _check_stored(server: Server, pipeline: Pipeline, version: Version, text: str) -> None:

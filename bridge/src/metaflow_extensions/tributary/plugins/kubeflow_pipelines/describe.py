@@ -86,4 +86,6 @@ def _step(step: Step) -> StepRecord:
         timeout_seconds=step.timeout_seconds,
         environment=dict(step.environment),
         decospecs=step.decospecs,
+        interpreter=step.interpreter,
+        bootstrap=step.bootstrap,
     )

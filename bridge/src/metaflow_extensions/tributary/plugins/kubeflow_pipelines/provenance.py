@@ -51,13 +51,15 @@ class TakenParameter:
 class DeploymentNotes:
     """One deployed version: whose it is, and what `trigger` may give it. `token` is the production token.
 
-    `parameters` is None for a version whose description does not say them.
+    `parameters` is None for a version whose description does not say them. `service_account` is that of its runs, None
+    for the server's own.
     """
 
     identity: FlowIdentity
     owner: str
     token: str | None = None
     parameters: tuple[TakenParameter, ...] | None = ()
+    service_account: str | None = None
 
 
 def describe_pipeline(identity: FlowIdentity) -> str:
@@ -70,6 +72,8 @@ def describe_version(notes: DeploymentNotes) -> str:
     document = _identity_document(notes.identity) | {"owner": notes.owner}
     if notes.token is not None:
         document["token"] = notes.token
+    if notes.service_account is not None:
+        document["service_account"] = notes.service_account
     if notes.parameters is not None:
         document["parameters"] = [_said_parameter(each) for each in notes.parameters]
     return _described(f"{_sentence(notes.identity)}, deployed by {notes.owner}", document)
@@ -98,6 +102,7 @@ def notes_of(description: str) -> DeploymentNotes | None:
         _text(document, "owner"),
         document.get("token"),
         None if parameters is None else tuple(_parameters(parameters)),
+        document.get("service_account"),
     )
 
 

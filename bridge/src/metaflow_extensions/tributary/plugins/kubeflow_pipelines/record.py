@@ -48,6 +48,8 @@ class StepRecord:
     step's decorators.
     `minutes_between_retries` is @retry's. `timeout_seconds` is None without @timeout. `environment` is what
     @environment sets.
+    `interpreter` is what runs the step, in the shell's words, None for the container's own Python; the shell commands
+    in `bootstrap` set it up.
     `decospecs` are the decorators that do not stand in the flow's file (as given to --with), one option value each.
     """
 
@@ -63,6 +65,8 @@ class StepRecord:
     timeout_seconds: int | None
     environment: dict[str, str]
     decospecs: tuple[str, ...]
+    interpreter: str | None = None
+    bootstrap: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ one cannot be made, the old one goes on.
 from dataclasses import dataclass
 from typing import Literal
 
+from .provenance import notes_of
 from .refusals import Refused
 from .server import Pipeline, RecurringRun, Server, Version
 
@@ -68,7 +69,15 @@ def _replace(
     for each in active:
         server.enable_recurring_run(each, enabled=False)
     try:
-        return server.create_recurring_run(pipeline, version, cron, experiment, enabled=not paused)
+        noted = notes_of(version.description)
+        return server.create_recurring_run(
+            pipeline,
+            version,
+            cron,
+            experiment,
+            enabled=not paused,
+            service_account=noted.service_account if noted else None,
+        )
     except Refused:
         for each in active:
             server.enable_recurring_run(each, enabled=True)

@@ -27,16 +27,21 @@ def _refused(why: str, instead: str = "Remove it, or run the flow without Kubefl
 
 
 _OTHER_SCHEDULER = _refused("it belongs to another scheduler")
-_NO_PACKAGES = _refused("no packages are installed in pods", "Put the packages into an image: @kubernetes(image=...)")
+_PACKAGES = Support(
+    "translated", "Metaflow's own commands make the environment in the pod, and its Python runs the step"
+)
 _NO_GANG = _refused("a gang of pods that start together is not translated")
-_NO_CONTROLLER = _refused("nothing in the cluster watches for it", "Remove it, and start runs with trigger")
+_NO_CONTROLLER = _refused(
+    "it needs the controller in the cluster, which is not part of this release",
+    "Remove it, and start runs with trigger",
+)
 _NO_TEST_HELP = _refused("it is Metaflow's own test help")
 
 STEP_DECORATORS: Mapping[str, Support] = {
     "catch": Support("translated", "the fallback runs in the pod of the last attempt"),
     "timeout": Support("in the pod", "each attempt is stopped when its time is up"),
     "environment": Support("translated", "the runner sets the variables"),
-    "secrets": _refused("its backends are not configured in pods", "Read the secret inside the step"),
+    "secrets": Support("in the pod", "Metaflow's own backends, with the deployer's settings for them"),
     "parallel": _NO_GANG,
     "retry": Support("translated", "the task's retry policy"),
     "resources": Support("translated", "merged into @kubernetes"),
@@ -48,9 +53,18 @@ STEP_DECORATORS: Mapping[str, Support] = {
     "unbounded_test_foreach_internal": _NO_TEST_HELP,
     "card": Support("in the pod", "the card is made and stored as on a laptop"),
     "pytorch_parallel": _NO_GANG,
-    "pypi": _NO_PACKAGES,
-    "conda": _NO_PACKAGES,
+    "pypi": _PACKAGES,
+    "conda": _PACKAGES,
     "kubeflow_pipelines_internal": Support("in the pod", "writes into a task's metadata where it ran"),
+}
+
+# Those of the package metaflow-checkpoint, which need not be installed. Its files travel with the code package.
+_KEPT_IN_STORE = Support("in the pod", "what it keeps lies in the flow's datastore, and a later attempt finds it")
+
+OTHER_STEP_DECORATORS: Mapping[str, Support] = {
+    "checkpoint": _KEPT_IN_STORE,
+    "model": _KEPT_IN_STORE,
+    "huggingface_hub": _KEPT_IN_STORE,
 }
 
 FLOW_DECORATORS: Mapping[str, Support] = {
@@ -58,8 +72,8 @@ FLOW_DECORATORS: Mapping[str, Support] = {
     "project": Support("translated", "the pipeline's name, and the runs' tags and current.project_name in the pod"),
     "trigger": _NO_CONTROLLER,
     "trigger_on_finish": _NO_CONTROLLER,
-    "pypi_base": _NO_PACKAGES,
-    "conda_base": _NO_PACKAGES,
+    "pypi_base": _PACKAGES,
+    "conda_base": _PACKAGES,
     "exit_hook": _NO_CONTROLLER,
     "airflow_external_task_sensor": _OTHER_SCHEDULER,
     "airflow_s3_key_sensor": _OTHER_SCHEDULER,
@@ -67,10 +81,23 @@ FLOW_DECORATORS: Mapping[str, Support] = {
 
 _IN_PODS = Support("in the pod", "Metaflow reads it there")
 
+_IN_ENVIRONMENT = Support("translated", "the environment's id, by which its interpreter is called")
+_ENVIRONMENT_OF_A_STEP = {"packages": _IN_ENVIRONMENT, "python": _IN_ENVIRONMENT, "disabled": _IN_ENVIRONMENT}
+
 ATTRIBUTES: Mapping[str, Mapping[str, Support]] = {
+    "checkpoint": {"load_policy": _IN_PODS, "show_card": _IN_PODS, "temp_dir_root": _IN_PODS},
+    "model": {"load": _IN_PODS, "best_effort_load": _IN_PODS, "temp_dir_root": _IN_PODS},
+    "huggingface_hub": {"temp_dir_root": _IN_PODS, "load": _IN_PODS, "cache_scope": _IN_PODS},
+    "conda": _ENVIRONMENT_OF_A_STEP | {"libraries": _IN_ENVIRONMENT},
+    "pypi": _ENVIRONMENT_OF_A_STEP,
     "retry": {
         "times": Support("translated", "retryPolicy.maxRetryCount"),
         "minutes_between_retries": Support("translated", "retryPolicy.backoffDuration"),
+    },
+    "project": {
+        "name": Support("translated", "the pipeline's name and the runs' tags"),
+        "branch": Support("translated", "the pipeline's name and the runs' tags"),
+        "production": Support("translated", "the pipeline's name and the runs' tags"),
     },
     "schedule": {
         "cron": Support("translated", "trigger.cron_schedule of a recurring run, in Kubeflow's six fields"),
@@ -85,6 +112,7 @@ ATTRIBUTES: Mapping[str, Mapping[str, Support]] = {
     "catch": {"var": _IN_PODS, "print_exception": _IN_PODS},
     "timeout": {"seconds": _IN_PODS, "minutes": _IN_PODS, "hours": _IN_PODS},
     "environment": {"vars": Support("translated", "the deployment record")},
+    "secrets": {"sources": _IN_PODS, "role": _IN_PODS, "allow_override": _IN_PODS},
     "card": {
         "type": _IN_PODS,
         "options": _IN_PODS,
@@ -116,8 +144,8 @@ ATTRIBUTES: Mapping[str, Mapping[str, Support]] = {
         "image": Support("translated", "container.image"),
         "image_pull_policy": Support("translated", "imagePullPolicy"),
         "image_pull_secrets": Support("translated", "imagePullSecret"),
-        "service_account": _refused("Kubeflow Pipelines has one service account for a whole run", "Remove it"),
-        "secrets": _refused("steps are given the key to the object store only", "Read the secret inside the step"),
+        "service_account": Support("translated", "the run's service account; the same for every step"),
+        "secrets": Support("translated", "secretAsVolume; the runner makes variables of the keys"),
         "node_selector": Support("translated", "nodeSelector.labels"),
         "namespace": _refused(
             "all pods of a run live in its namespace", "Remove it, or name the namespace of Kubeflow Pipelines"
@@ -135,13 +163,22 @@ ATTRIBUTES: Mapping[str, Mapping[str, Support]] = {
         "shared_memory": Support("translated", "an emptyDir in memory at /dev/shm"),
         "port": _refused("Kubeflow Pipelines cannot open a port of a step", "Remove it"),
         "compute_pool": Support("translated", "Metaflow makes a node selector of it"),
-        "executable": _refused("the interpreter is the image's python3", "Choose an image with that interpreter"),
+        "executable": Support("translated", "the runner starts the step by it"),
         "hostname_resolution_timeout": _refused("only @parallel reads it, and that is not translated", "Remove it"),
         "qos": Support("translated", "with Guaranteed, limits equal to the requests"),
         "extended_resources": Support("translated", "container.resources.accelerator, for one resource and no gpu"),
-        "security_context": _refused("not every version of Kubeflow Pipelines has it", "Put the user into the image"),
+        "security_context": Support(
+            "translated", "securityContext, from Kubeflow Pipelines 2.16 on: run_as_user, run_as_group, run_as_non_root"
+        ),
     },
 }
+
+
+def step_decorator(name: str) -> Support:
+    """What becomes of a step decorator, Metaflow's own or another's; refused when nobody here knows it."""
+    unknown = _refused("this version of the extension does not know it", "Remove it, or use a newer version")
+    return STEP_DECORATORS.get(name) or OTHER_STEP_DECORATORS.get(name) or unknown
+
 
 # The shapes of a graph, by Metaflow's name of the step that makes them.
 SWITCH = Support("translated", "each arm is a task with a condition; steps on several ways stand in each")
@@ -159,7 +196,15 @@ WRAPPER = Support("in the pod", "they run around the step as on a laptop")
 
 PARAMETER_OPTIONS = frozenset({"default", "envvar", "help", "hidden", "metavar", "required", "show_default", "type"})
 """What a Parameter may be given beside its name. Metaflow passes whatever else there is to click."""
-ENVIRONMENT = _refused("no packages are installed in pods", "Use --environment local and an image with the packages")
+
+ENVIRONMENT = _refused("this version of the extension does not know it", "Use one that Metaflow itself ships")
+
+ENVIRONMENTS: Mapping[str, Support] = {
+    "local": Support("translated", "a step is run by a fork of the runner, with the image's packages"),
+    "conda": _PACKAGES,
+    "pypi": _PACKAGES,
+    "uv": _PACKAGES,
+}
 
 IMAGE_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 

@@ -1,21 +1,30 @@
 """The laws that a flow must meet to be deployed. One function a law; all are asked, so all problems show at once."""
 
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 
 from .. import support
 from ..support import Support
 from . import pods, scheduling
-from .ir import SEVERAL_KIND, Flow, Step, Target
+from .attributes import initialised, of_flow, place, shown, well_formed
+from .capabilities import Feature
+from .ir import SEVERAL_KIND, Flow, Target
 from .problem import Problem
 from .structure import joins
+from .volumes import distinct_volumes
 
 Law = Callable[[Flow, Target], Iterator[Problem]]
 
 
 def problems(flow: Flow, target: Target) -> list[Problem]:
-    """Everything that keeps the flow from being deployed, in the order of the laws."""
-    return [problem for law in LAWS for problem in law(flow, target)]
+    """Everything that keeps the flow from being deployed, in the order of the laws.
+
+    What Metaflow says of a decorator is left out where a law has said more of that very decorator.
+    """
+    found = [problem for law in LAWS for problem in law(flow, target)]
+    said = {(each.where, decorator) for each in found for decorator in re.findall(r"@(\w+)", each.wrong)}
+    return found + [each for each in initialised(flow) if (each.where, each.wrong[1:].partition(":")[0]) not in said]
 
 
 def shared_datastore(flow: Flow, target: Target) -> Iterator[Problem]:
@@ -37,8 +46,8 @@ def shared_metadata(flow: Flow, target: Target) -> Iterator[Problem]:
 
 
 def known_environment(flow: Flow, target: Target) -> Iterator[Problem]:
-    """Only what the image holds is there."""
-    if flow.environment_type != "local":
+    """The runner follows the environments that Metaflow ships."""
+    if flow.environment_type not in support.ENVIRONMENTS:
         yield _refusal(str(flow.place), f"--environment {flow.environment_type}", support.ENVIRONMENT)
 
 
@@ -47,19 +56,19 @@ def translated_graph(flow: Flow, target: Target) -> Iterator[Problem]:
     for step in flow.steps.values():
         if step.kind in ("split", "foreach") and len(found := joins(flow, step)) > 1:
             law = support.SEVERAL_JOINS
-            yield _refusal(_where(step), f"a {step.kind} that ends at {' or '.join(found)}", law)
+            yield _refusal(place(step), f"a {step.kind} that ends at {' or '.join(found)}", law)
         if step.parallel and step.decorator("parallel") is None:
             law = support.STEP_DECORATORS["parallel"]
-            yield Problem(_where(step), f"self.next with num_parallel: {law.note}", law.instead)
+            yield Problem(place(step), f"self.next with num_parallel: {law.note}", law.instead)
 
 
 def known_step_decorators(flow: Flow, target: Target) -> Iterator[Problem]:
     """No decorator is dropped in silence."""
     for step in flow.steps.values():
         for decorator in step.decorators:
-            law = support.STEP_DECORATORS.get(decorator.name, _unknown())
+            law = support.step_decorator(decorator.name)
             if law.how == "refused":
-                yield _refusal(_where(step), f"@{decorator.name}", law)
+                yield _refusal(place(step), f"@{decorator.name}", law)
 
 
 def known_attributes(flow: Flow, target: Target) -> Iterator[Problem]:
@@ -67,13 +76,13 @@ def known_attributes(flow: Flow, target: Target) -> Iterator[Problem]:
     for step in flow.steps.values():
         for decorator in step.decorators:
             table = support.ATTRIBUTES.get(decorator.name, {})
-            if support.STEP_DECORATORS.get(decorator.name, _unknown()).how == "refused":
+            if support.step_decorator(decorator.name).how == "refused":
                 continue
             for attribute in sorted(decorator.changed):
                 law = table.get(attribute, _unknown())
                 if law.how != "refused" or _names_our_namespace(attribute, decorator.attributes[attribute], target):
                     continue
-                yield _refusal(_where(step), f"@{decorator.name}({attribute}={decorator.attributes[attribute]!r})", law)
+                yield _refusal(place(step), shown(decorator, attribute), law)
 
 
 def known_flow_decorators(flow: Flow, target: Target) -> Iterator[Problem]:
@@ -89,20 +98,40 @@ def one_accelerator(flow: Flow, target: Target) -> Iterator[Problem]:
     for step in flow.steps.values():
         if len(asked := pods.accelerators(step)) > 1:
             yield Problem(
-                _where(step),
+                place(step),
                 f"asks for {', '.join(sorted(asked))}, and Kubeflow Pipelines has room for one beside cpu and memory",
                 "Keep one of them",
             )
 
 
-def known_pull_policy(flow: Flow, target: Target) -> Iterator[Problem]:
-    """Kubeflow Pipelines would fail the task at run time."""
+def one_service_account(flow: Flow, target: Target) -> Iterator[Problem]:
+    """Kubeflow Pipelines starts all pods of a run under one service account."""
+    wanted = {name: pods.asked_service_account(step) for name, step in flow.steps.items()}
+    if len(set(wanted.values())) > 1:
+        for name, account in wanted.items():
+            if account is not None:
+                yield Problem(
+                    place(flow.steps[name]),
+                    f"@kubernetes(service_account={account!r}) is refused: other steps have another one, "
+                    "and Kubeflow Pipelines has one service account for a whole run",
+                    f"Give it to every step: --with kubernetes:service_account={account}",
+                )
+
+
+def known_security_context(flow: Flow, target: Target) -> Iterator[Problem]:
+    """Kubeflow Pipelines has three fields of a security context, and not in every version."""
     for step in flow.steps.values():
         decorator = step.decorator("kubernetes")
-        policy = decorator.attributes.get("image_pull_policy") if decorator else None
-        if policy and policy not in support.IMAGE_PULL_POLICIES:
-            known = ", ".join(support.IMAGE_PULL_POLICIES)
-            yield Problem(_where(step), f"@kubernetes(image_pull_policy={policy!r}) is unknown", f"Use one of {known}")
+        wanted = decorator.attributes.get("security_context") if decorator else None
+        if not isinstance(wanted, Mapping):
+            continue
+        for key in sorted(key for key, value in wanted.items() if value is not None):
+            what = f"@kubernetes(security_context={{{key!r}: {wanted[key]!r}}}) is refused"
+            if key not in pods.SECURITY_CONTEXT:
+                known = ", ".join(pods.SECURITY_CONTEXT)
+                yield Problem(place(step), f"{what}: Kubeflow Pipelines knows {known} only", "Remove it")
+            elif (lack := target.capabilities.lack(Feature.SECURITY_CONTEXT)) is not None:
+                yield Problem(place(step), f"{what}: it {lack}", "Put the user into the image")
 
 
 def plain_parameters(flow: Flow, target: Target) -> Iterator[Problem]:
@@ -171,7 +200,10 @@ LAWS: tuple[Law, ...] = (
     known_step_decorators,
     known_attributes,
     one_accelerator,
-    known_pull_policy,
+    one_service_account,
+    known_security_context,
+    well_formed,
+    distinct_volumes,
     plain_parameters,
     readable_files,
     parameters_apart,
@@ -183,12 +215,8 @@ LAWS: tuple[Law, ...] = (
 )
 
 
-def _where(step: Step) -> str:
-    return f"{step.place}: step {step.name!r}"
-
-
 def _of_flow(flow: Flow, wrong: str, instead: str) -> Problem:
-    return Problem(f"{flow.place}: flow {flow.name!r}", wrong, instead)
+    return Problem(of_flow(flow), wrong, instead)
 
 
 def _refusal(where: str, what: str, law: Support) -> Problem:

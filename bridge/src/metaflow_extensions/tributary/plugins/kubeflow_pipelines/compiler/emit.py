@@ -41,10 +41,11 @@ class Payload:
 
 @dataclass(frozen=True)
 class Documents:
-    """The pipeline spec and the platform spec."""
+    """The pipeline spec and the platform spec; and the service account of runs, for which neither has a place."""
 
     pipeline: Document
     platform: Document
+    service_account: str | None = None
 
     def text(self, indent: int | None = None) -> str:
         """Both as Kubeflow Pipelines takes them: two YAML documents, each in JSON. Equal flows give equal bytes."""
@@ -77,7 +78,7 @@ def emit(flow: Flow, root: Scope, target: Target, payload: Payload) -> Documents
     kubernetes: Document = {"deploymentSpec": {"executors": printer.platforms}}
     if target.workflow_timeout is not None:
         kubernetes["pipelineConfig"] = {"activeDeadlineSeconds": target.workflow_timeout}
-    return Documents(pipeline, {"platforms": {"kubernetes": kubernetes}})
+    return Documents(pipeline, {"platforms": {"kubernetes": kubernetes}}, pods.service_account(flow))
 
 
 @dataclass

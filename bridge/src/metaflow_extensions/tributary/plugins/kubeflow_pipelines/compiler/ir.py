@@ -32,11 +32,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Decorator:
-    """One decorator of a step or of the flow. `changed` names the attributes that differ from Metaflow's default."""
+    """One decorator of a step or of the flow. `changed` names the attributes that differ from Metaflow's default.
+
+    `mistake` is why Metaflow could not read its attributes, None when it could.
+    """
 
     name: str
     attributes: Mapping[str, Any]
     changed: frozenset[str] = frozenset()
+    mistake: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Step:
 
     `foreaches` are the foreach steps around it, outermost first. `retries` and `fallbacks` are Metaflow's two counts of
     further attempts: of the user's code, and of @catch.
+    `interpreter` and `bootstrap` are what runs the step, and what sets that up, where it is not the container's Python.
     """
 
     name: str
@@ -63,6 +68,8 @@ class Step:
     timeout_seconds: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     decospecs: tuple[str, ...] = ()
+    interpreter: str | None = None
+    bootstrap: tuple[str, ...] = ()
 
     @property
     def exits(self) -> tuple[str, ...]:
@@ -136,12 +143,14 @@ class Target:
 
     `workflow_timeout` is the most seconds that a run may take. `title` and `description` are for people to read.
     `capabilities` is what the server understands; before it has been asked, what the newest understands.
+    `secrets` are those whose keys every step gets as variables.
     """
 
     pipeline: str
     max_workers: int
     steps_config: str | None = None
     steps_secret: str | None = None
+    secrets: tuple[str, ...] = ()
     namespace: str | None = None
     workflow_timeout: int | None = None
     title: str | None = None

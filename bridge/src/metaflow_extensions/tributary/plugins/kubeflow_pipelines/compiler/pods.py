@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .ir import Step, Target
+from ..pod.mounted import SECRETS_MOUNT
+from .ir import Flow, Step, Target
 
 CONFIG_MOUNT = "/var/run/tributary/config"
 
@@ -18,6 +19,9 @@ FIELD_PATHS: tuple[tuple[str, str], ...] = (
     ("TRIBUTARY_POD", "metadata.name"),
     ("TRIBUTARY_NAMESPACE", "metadata.namespace"),
 )
+
+# Keys of @kubernetes(security_context=...), and the fields of KubernetesExecutorConfig that carry them.
+SECURITY_CONTEXT = {"run_as_user": "runAsUser", "run_as_group": "runAsGroup", "run_as_non_root": "runAsNonRoot"}
 
 Document = dict[str, Any]
 
@@ -45,8 +49,6 @@ def platform(step: Step, target: Target) -> Document:
     """The pod's fields, as KubernetesExecutorConfig has them."""
     asked = _kubernetes(step)
     fields: Document = {"fieldPathAsEnv": [{"name": name, "fieldPath": path} for name, path in FIELD_PATHS]}
-    if target.steps_config:
-        fields["configMapAsVolume"] = [{"configMapName": target.steps_config, "mountPath": CONFIG_MOUNT}]
     if target.steps_secret:
         keys = [{"secretKey": key, "envVar": key} for key in SECRET_KEYS]
         fields["secretAsEnv"] = [{"secretName": target.steps_secret, "keyToEnv": keys}]
@@ -60,11 +62,31 @@ def platform(step: Step, target: Target) -> Document:
         fields["tolerations"] = [_toleration(each) for each in tolerations]
     if metadata := {key: _texts(asked[key]) for key in ("annotations", "labels") if asked.get(key)}:
         fields["podMetadata"] = metadata
-    if claims := asked.get("persistent_volume_claims"):
-        fields["pvcMount"] = [{"constant": claim, "mountPath": path} for claim, path in claims.items()]
-    if mounts := _memory_mounts(asked):
-        fields["emptyDirMounts"] = mounts
-    return fields
+    if context := _security_context(asked):
+        fields["securityContext"] = context
+    return fields | _volumes(asked, target)
+
+
+def secret_mounts(attributes: Mapping[str, Any], target: Target) -> list[tuple[str, str]]:
+    """The Secrets of @kubernetes(secrets=...) and of METAFLOW_KUBERNETES_SECRETS, in Metaflow's order, and where each
+    is mounted. The pipeline spec cannot ask for all keys of a Secret as variables, so the runner makes them of files.
+    """
+    asked = attributes.get("secrets") or ()
+    names = dict.fromkeys((*([asked] if isinstance(asked, str) else asked), *target.secrets))
+    return [(name, f"{SECRETS_MOUNT}/{number}") for number, name in enumerate(names)]
+
+
+def service_account(flow: Flow) -> str | None:
+    """The service account that the steps ask for; the law of one service account has been met."""
+    return next((each for step in flow.steps.values() if (each := asked_service_account(step))), None)
+
+
+def asked_service_account(step: Step) -> str | None:
+    """What the step's @kubernetes says itself; Metaflow's setting for its own jobs is not read."""
+    decorator = step.decorator("kubernetes")
+    if decorator is None or "service_account" not in decorator.changed:
+        return None
+    return str(decorator.attributes["service_account"])
 
 
 def temporary_folder(attributes: Mapping[str, Any]) -> str | None:
@@ -78,6 +100,24 @@ def _kubernetes(step: Step) -> Mapping[str, Any]:
     return decorator.attributes
 
 
+def _security_context(asked: Mapping[str, Any]) -> Document:
+    wanted = asked.get("security_context") or {}
+    return {field: wanted[key] for key, field in SECURITY_CONTEXT.items() if wanted.get(key) is not None}
+
+
+def _volumes(asked: Mapping[str, Any], target: Target) -> Document:
+    fields: Document = {}
+    if target.steps_config:
+        fields["configMapAsVolume"] = [{"configMapName": target.steps_config, "mountPath": CONFIG_MOUNT}]
+    if secrets := secret_mounts(asked, target):
+        fields["secretAsVolume"] = [{"secretName": secret, "mountPath": path} for secret, path in secrets]
+    if claims := asked.get("persistent_volume_claims"):
+        fields["pvcMount"] = [{"constant": claim, "mountPath": path} for claim, path in claims.items()]
+    if mounts := memory_mounts(asked):
+        fields["emptyDirMounts"] = mounts
+    return fields
+
+
 def _accelerators(asked: Mapping[str, Any]) -> dict[str, str]:
     found = {str(kind): str(count) for kind, count in (asked.get("extended_resources") or {}).items()}
     if asked.get("gpu") is not None:
@@ -85,7 +125,8 @@ def _accelerators(asked: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _memory_mounts(asked: Mapping[str, Any]) -> list[Document]:
+def memory_mounts(asked: Mapping[str, Any]) -> list[Document]:
+    """The folders in memory that @kubernetes asks for, as emptyDirMounts has them."""
     mounts = []
     if _tmpfs(asked):
         size = f"{_number(asked['tmpfs_size'])}Mi"

@@ -2,10 +2,14 @@
 
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from .. import compat, compat_parameters, names
+from ..mistakes import mistake
 from . import ir, pods
+from .attributes import is_number
 
 
 def read(state: compat.State) -> ir.Flow:
@@ -22,7 +26,7 @@ def read(state: compat.State) -> ir.Flow:
         steps=steps(graph),
         parameters=_parameters(state),
         configs=compat.configs(state),
-        decorators=tuple(ir.Decorator(name, {}) for name in compat.flow_decorators(state)),
+        decorators=tuple(_decorator(each) for each in compat.flow_decorators(state)),
         schedule=_schedule(state),
         environment_type=state.environment.TYPE,
         datastore_type=state.flow_datastore.TYPE,
@@ -38,6 +42,17 @@ def steps(graph: Any) -> dict[str, ir.Step]:
     """The steps of Metaflow's graph, each after those that may run before it."""
     foreaches = {node.name for node in graph if node.type == "foreach"}
     return {name: _step(graph[name], foreaches) for name in graph.sorted_nodes}
+
+
+def with_interpreters(state: compat.State, flow: ir.Flow) -> ir.Flow:
+    """The flow, read after @kubernetes was attached, with what each step is run by."""
+    steps = {}
+    for name, step in flow.steps.items():
+        decorator = step.decorator("kubernetes")
+        asked = decorator.attributes.get("executable") if decorator else None
+        interpreter, bootstrap = compat.interpreter(state, name, asked)
+        steps[name] = replace(step, interpreter=interpreter, bootstrap=bootstrap)
+    return replace(flow, steps=steps)
 
 
 def encode(value: Any) -> str:
@@ -75,7 +90,7 @@ def _parameters(state: compat.State) -> tuple[ir.Parameter, ...]:
 
 def _step(node: Any, foreaches: set[str]) -> ir.Step:
     user_retries, fallbacks = compat.retries(node)
-    retry = next((each for each in node.decorators if each.name == "retry"), None)
+    retry = next((each for each in node.decorators if each.name == "retry" and mistake(each) is None), None)
     return ir.Step(
         name=node.name,
         kind=node.type,
@@ -86,16 +101,18 @@ def _step(node: Any, foreaches: set[str]) -> ir.Step:
         join=node.matching_join,
         foreaches=_foreaches(node, foreaches),
         parallel=node.parallel_foreach,
-        decorators=tuple(
-            ir.Decorator(each.name, dict(each.attributes), compat.changed(each)) for each in node.decorators
-        ),
+        decorators=tuple(_decorator(each) for each in node.decorators),
         retries=user_retries,
         fallbacks=fallbacks,
-        minutes_between_retries=int(retry.attributes["minutes_between_retries"]) if retry else 0,
+        minutes_between_retries=_whole(retry.attributes["minutes_between_retries"]) if retry else 0,
         timeout_seconds=compat.timeout_seconds(node),
         environment=_environment(node),
         decospecs=compat.decospecs(node),
     )
+
+
+def _decorator(decorator: Any) -> ir.Decorator:
+    return ir.Decorator(decorator.name, dict(decorator.attributes), compat.changed(decorator), mistake(decorator))
 
 
 def _foreaches(node: Any, foreaches: set[str]) -> tuple[str, ...]:
@@ -107,12 +124,24 @@ def _foreaches(node: Any, foreaches: set[str]) -> tuple[str, ...]:
 def _environment(node: Any) -> dict[str, str]:
     variables: dict[str, str] = {}
     for decorator in node.decorators:
+        if mistake(decorator) is not None:
+            continue
         match decorator.name:
             case "environment":
-                variables |= {name: str(value) for name, value in decorator.attributes["vars"].items()}
+                variables |= {name: str(value) for name, value in _mapping(decorator.attributes["vars"]).items()}
             case "kubernetes" if folder := pods.temporary_folder(decorator.attributes):
                 variables["METAFLOW_TEMPDIR"] = folder
     return variables
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """The dictionary; an empty one for what the laws refuse."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _whole(value: Any) -> int:
+    """The number; 0 for what the laws refuse."""
+    return int(float(value)) if is_number(value) else 0
 
 
 def _place(file: str, line: int) -> ir.Place:

@@ -2,6 +2,7 @@
 it fetches the deployment record from the object store, and runs the loader that lies in it.
 """
 
+import base64
 import json
 from pathlib import Path
 
@@ -25,9 +26,21 @@ hashlib.sha1(r).hexdigest()==k[-40:]or sys.exit(k+": other SHA-1")
 d=json.loads(r);exec(d["loader"]);main(d,s)"""
 
 
-def command() -> list[str]:
-    """The container's command. Its arguments follow: the record's URL, and then what runner.main takes."""
-    return ["python3", "-uc", _BOOT]
+# A sandbox's script may set variables and install what the rest needs. In base64, nobody on the way replaces a word of
+# it, and the shell of the container reads it as it was written.
+_AFTER_SCRIPT = 'eval "`echo {script} | base64 -d`" && exec "$0" "$@"'
+
+
+def command(init_script: str | None = None) -> list[str]:
+    """The container's command. Its arguments follow: the record's URL, and then what runner.main takes.
+
+    `init_script` is run before all else, by bash as Metaflow's own pods do.
+    """
+    boot = ["python3", "-uc", _BOOT]
+    if init_script is None:
+        return boot
+    script = base64.b64encode(init_script.encode()).decode()
+    return ["bash", "-c", _AFTER_SCRIPT.format(script=script), *boot]
 
 
 def blob(deployment: Deployment) -> bytes:

@@ -15,6 +15,7 @@ from metaflow.exception import MetaflowException
 from ..record import Deployment
 from . import attempts, commands, inputs, outputs, parameters, process
 from .ids import pathspec, task_id
+from .interpreter import Interpreter
 from .tasks import MAX_ATTEMPTS, RunTasks
 
 # Metaflow raises @timeout inside the step's process. Code that cannot be interrupted there is killed this much later.
@@ -49,6 +50,7 @@ class Execution:
         self._task = task_id(place.step, place.path, place.round)
         self._tasks = pod.tasks
         self._folder = Path(tempfile.mkdtemp(prefix="tributary-"))
+        self._interpreter = Interpreter.of(self._record, self._folder)
         self._stop = pod.stop
 
     def run(self) -> outputs.Failure | None:
@@ -104,8 +106,8 @@ class Execution:
         )
         os.environ["METAFLOW_TASK_ID"] = self._task
         os.environ["METAFLOW_RETRY_COUNT"] = str(attempt.number)
-        failure = None
-        if self._place.step == self._deployment.start_step and not self._tasks.parameters_stored():
+        failure = self._set_up_interpreter(logs, attempt)
+        if failure is None and self._place.step == self._deployment.start_step and not self._tasks.parameters_stored():
             failure = self._init(logs, attempt)
         if failure is None:
             failure = self._run_command(self._step_command(attempt), logs, attempt)
@@ -121,6 +123,15 @@ class Execution:
             return outputs.Failure(1, f"{self._name}: {error}")
         return self._run_command(commands.init(self._deployment, self._run, values), logs, attempt)
 
+    def _set_up_interpreter(self, logs: process.Logs, attempt: attempts.Attempt) -> outputs.Failure | None:
+        """Have the step's own interpreter set up, once in this pod."""
+        if self._interpreter is None or (setup := self._interpreter.setup()) is None:
+            return None
+        failure = self._run_command(setup, logs, attempt, program=True)
+        if failure is None:
+            self._interpreter.take_over()
+        return failure
+
     def _step_command(self, attempt: attempts.Attempt) -> list[str]:
         file = self._folder / "input-paths"
         file.write_text(",".join(self._input_paths()))
@@ -135,13 +146,17 @@ class Execution:
         found = inputs.inputs(self._steps, self._place, self._tasks)
         return [pathspec(self._run, place.step, place.path, place.round) for place in found]
 
-    def _run_command(self, argv: list[str], logs: process.Logs, attempt: attempts.Attempt) -> outputs.Failure | None:
+    def _run_command(
+        self, argv: list[str], logs: process.Logs, attempt: attempts.Attempt, *, program: bool = False
+    ) -> outputs.Failure | None:
+        if self._interpreter is not None and not program:
+            argv, program = self._interpreter.program(argv), True
         where = f"{self._name}, attempt {attempt.number}"
         timeout = self._record.timeout_seconds
         limit = None if timeout is None or attempt.is_fallback else timeout + TIMEOUT_GRACE_SECONDS
         code = _TERMINATED
         if not self._stop.asked:
-            ended = process.run(argv, logs, self._stop, limit)
+            ended = process.run(argv, logs, self._stop, limit, program=program)
             if ended.code == 0:
                 return None
             code, what = ended.code, ended.reason or f"exit code {ended.code}"

@@ -36,7 +36,9 @@ def unpack(blob: bytes, metadata: str) -> str:
         raise ValueError(
             f"code package: its form {metadata} is not known. Deploy the flow with the Metaflow of this extension."
         )
-    root = tempfile.mkdtemp(prefix="metaflow-")
+    # Metaflow's @conda reads the environment's id out of paths that begin with a folder of this very name.
+    root = os.path.join(tempfile.mkdtemp(prefix="metaflow-"), "metaflow")
+    os.mkdir(root)
     with tarfile.open(fileobj=io.BytesIO(blob), mode="r:gz") as archive:
         if hasattr(tarfile, "data_filter"):
             archive.extractall(root, filter="data")

@@ -154,16 +154,16 @@ class Stop:
                 os.kill(self._process, signal.SIGKILL)
 
 
-def run(argv: list[str], logs: Logs, stop: Stop, limit: float | None) -> Ended:
+def run(argv: list[str], logs: Logs, stop: Stop, limit: float | None, *, program: bool = False) -> Ended:
     """Run one Metaflow command to its end, keeping and storing its output. Raises BecomeCommand in the forked
-    process.
+    process. With `program`, argv is a program and its arguments, and not the flow's file.
     """
     pipes = {stream: os.pipe() for stream in STREAMS}
     sys.stdout.flush()
     sys.stderr.flush()
     process = os.fork()
     if process == 0:
-        _become(argv, pipes)
+        _become(argv, pipes, program)
     for _read, write in pipes.values():
         os.close(write)
     finished = threading.Event()
@@ -179,7 +179,7 @@ def run(argv: list[str], logs: Logs, stop: Stop, limit: float | None) -> Ended:
     return Ended(code, logs.reason())
 
 
-def _become(argv: list[str], pipes: dict[str, tuple[int, int]]) -> NoReturn:
+def _become(argv: list[str], pipes: dict[str, tuple[int, int]], program: bool) -> NoReturn:
     for stream, number in (("stdout", 1), ("stderr", 2)):
         os.dup2(pipes[stream][1], number)
     for ends in pipes.values():
@@ -187,6 +187,12 @@ def _become(argv: list[str], pipes: dict[str, tuple[int, int]]) -> NoReturn:
             os.close(end)
     for number in (signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, signal.SIG_DFL)
+    if program:
+        try:
+            os.execvp(argv[0], argv)
+        except OSError as error:
+            os.write(2, f"{argv[0]}: {error.strerror}\n".encode())
+            os._exit(127)
     raise BecomeCommand(argv)
 
 

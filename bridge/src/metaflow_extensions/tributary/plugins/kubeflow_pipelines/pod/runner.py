@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..record import Deployment
-from . import commands, ids, inputs, outputs
+from . import commands, ids, inputs, mounted, outputs
 from .origin import Origin
 
 
@@ -39,6 +39,7 @@ def main(record: str, argv: Sequence[str]) -> int:
     run = ids.run_id(os.environ["TRIBUTARY_RUN"])
 
     # Metaflow reads its settings once, when it is imported: so not before this, and not at the top of this file.
+    os.environb.update(mounted.variables(Path(mounted.SECRETS_MOUNT), os.environ))
     os.environ.update(commands.environment(deployment, given.step, run))
     from metaflow.exception import MetaflowException
 

@@ -1,0 +1,99 @@
+"""What decorators raise while Metaflow sets up a flow for this extension's command, kept to be said all at once.
+
+Metaflow initialises all decorators before any command runs, and ends at the first that raises: with a traceback when
+somebody wrote memory='abc'. Kept with its decorator, a mistake is said with all others, with its line. Other commands
+are left as they are.
+
+This is the part of compat.py that must be in place early: Metaflow imports it with this extension's step decorator,
+when it has not imported its own yet, so they are known by their names here.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from metaflow import decorators
+from metaflow._vendor import click
+from metaflow.exception import MetaflowException, MetaflowInternalError
+
+COMMAND = "kubeflow-pipelines"
+
+# What a decorator's own checks raise when it is given what it cannot read.
+_RAISED = (MetaflowException, ValueError, TypeError, AttributeError, KeyError)
+
+_INITIALISERS = ("external_init", "step_init", "step_init_ctx", "flow_init", "flow_init_ctx")
+
+
+def keep() -> None:
+    """From now on, keep what decorators raise while Metaflow sets up this extension's command."""
+    decorators._init_step_decorators = _keeping(decorators._init_step_decorators, _step_decorators)
+    decorators._init_flow_decorators = _keeping(decorators._init_flow_decorators, _flow_decorators)
+
+
+def mistake(decorator: Any) -> str | None:
+    """Why Metaflow could not initialise this decorator; None when it could."""
+    return getattr(decorator, "_tributary_mistake", None)
+
+
+def keep_mistakes_of(decorator: Any) -> None:
+    """Make each of the decorator's initialisers note what it raises, and none run after one that did."""
+    if hasattr(decorator, "_tributary_mistake"):
+        return
+    decorator._tributary_mistake = None
+    if decorator.name == "kubernetes":
+        decorator.step_init = _for_pipelines(decorator.step_init)
+    for name in _INITIALISERS:
+        if (init := getattr(decorator, name, None)) is not None:
+            setattr(decorator, name, _noting(decorator, init))
+
+
+def _keeping(init: Callable[..., None], found: Callable[[Any], Iterator[Any]]) -> Callable[..., None]:
+    def init_and_keep(flow: Any, *rest: Any, **options: Any) -> None:
+        context = click.get_current_context(silent=True)
+        if (getattr(context, "saved_args", None) or [None])[0] == COMMAND:
+            for decorator in found(flow):
+                keep_mistakes_of(decorator)
+        init(flow, *rest, **options)
+
+    return init_and_keep
+
+
+def _step_decorators(flow: Any) -> Iterator[Any]:
+    return (decorator for step in flow for decorator in step.decorators)
+
+
+def _flow_decorators(flow: Any) -> Iterator[Any]:
+    return (decorator for found in flow._flow_decorators.values() for decorator in found)
+
+
+def _noting(decorator: Any, init: Callable[..., None]) -> Callable[..., None]:
+    def init_or_note(*arguments: Any, **options: Any) -> None:
+        if decorator._tributary_mistake is not None:
+            return
+        try:
+            init(*arguments, **options)
+        except MetaflowInternalError:
+            raise
+        except _RAISED as error:
+            said = error.message if isinstance(error, MetaflowException) else f"{type(error).__name__}: {error}"
+            # Metaflow prints what stands between asterisks in bold.
+            decorator._tributary_mistake = re.sub(r"\*(\S+)\*", r"\1", " ".join(str(said).split())).rstrip(".")
+
+    return init_or_note
+
+
+def _for_pipelines(step_init: Callable[..., None]) -> Callable[..., None]:
+    """@kubernetes's checks without two that hold for Metaflow's own jobs only.
+
+    Those refuse a @timeout under 60 seconds, since they stop the pod; and a datastore that is not shared, which is
+    refused for the whole flow.
+    """
+
+    def filtered(
+        flow: Any, graph: Any, step: str, found: list[Any], environment: Any, datastore: Any, logger: Any
+    ) -> None:
+        if datastore.TYPE != "local":
+            kept = [each for each in found if each.name != "timeout"]
+            step_init(flow, graph, step, kept, environment, datastore, logger)
+
+    return filtered

@@ -1,0 +1,59 @@
+"""A step's own interpreter: what @conda, @pypi, uv and @kubernetes(executable=...) put in place of the container's.
+
+Metaflow says by shell commands how an environment is set up, and how its interpreter is called then, as its Argo
+integration writes both into one script. Here the commands run once in a pod, as a process of their own; what they
+export is kept for the processes that follow.
+"""
+
+import os
+from pathlib import Path
+from typing import ClassVar
+
+from ..record import StepRecord
+
+# Metaflow's commands speak these words of its own logging; the runner keeps the output anyway. Some images have
+# python3 only, and Metaflow's commands say python.
+_WORDS = """\
+flush_mflogs() { :; }
+mflog() { echo "$@"; }
+command -v python >/dev/null || python() { python3 "$@"; }
+"""
+
+# What a shell sets for itself.
+_OF_THE_SHELL = frozenset({"_", "PWD", "OLDPWD", "SHLVL"})
+
+
+class Interpreter:
+    """What runs a step that has an interpreter of its own."""
+
+    # What has been set up in this pod, whichever task it was for: a pod may run several.
+    _made: ClassVar[set[tuple[str, ...]]] = set()
+
+    def __init__(self, executable: str, commands: tuple[str, ...], folder: Path) -> None:
+        self._executable = executable
+        self._commands = commands
+        self._exported = folder / "exported"
+
+    @classmethod
+    def of(cls, record: StepRecord, folder: Path) -> "Interpreter | None":
+        """The step's own interpreter; None when it is run by a fork of the runner."""
+        return None if record.interpreter is None else cls(record.interpreter, record.bootstrap, folder)
+
+    def setup(self) -> list[str] | None:
+        """The program that sets the environment up; None when there is nothing to do, or it has been done."""
+        if not self._commands or self._commands in self._made:
+            return None
+        script = " && ".join((*self._commands, 'env -0 > "$0"'))
+        return ["bash", "-c", f"{_WORDS}{script}", str(self._exported)]
+
+    def take_over(self) -> None:
+        """Give this process, and so all that it starts, the variables that the setup exported."""
+        if self._exported.exists():
+            self._made.add(self._commands)
+            pairs = (each.partition(b"=") for each in self._exported.read_bytes().split(b"\0") if each)
+            ours = {name: value for name, _, value in pairs if os.fsdecode(name) not in _OF_THE_SHELL}
+            os.environb.update({name: value for name, value in ours.items() if os.environb.get(name) != value})
+
+    def program(self, argv: list[str]) -> list[str]:
+        """The program that runs Metaflow's command line `argv` by this interpreter."""
+        return ["bash", "-c", f'{_WORDS}exec {self._executable} "$@"', "step", *argv]

@@ -1,0 +1,156 @@
+"""What a user reads who wrote something wrong, word by word: where it stands, what is wrong, and what to do.
+
+Each kind of mistake is a small flow, made here, and its message a file in golden/refusals. `--regenerate` writes them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bridge.tests.lib.commands import command, commands
+
+CREATE = ("kubeflow-pipelines", "create", "--only-json")
+MESSAGES = Path(__file__).parent / "refusals"
+
+FLOW = """from metaflow import *
+
+
+{of_flow}
+class WrongFlow(FlowSpec):
+{body}
+
+    @step
+    def start(self):
+        {start}
+
+{of_step}
+    @step
+    def work(self):
+        {work}
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    WrongFlow()
+"""
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A kind of mistake: what stands in front of the class, in it, in front of the step `work` and in the steps, and
+    what is said on the command line and in the settings.
+    """
+
+    of_step: str = ""
+    of_flow: str = ""
+    body: str = "    pass"
+    start: str = "self.next(self.work)"
+    work: str = "self.next(self.end)"
+    top: tuple[str, ...] = ()
+    settings: Mapping[str, str | None] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """The flow's file."""
+        decorators = "\n".join(f"    {line}" for line in self.of_step.splitlines())
+        return FLOW.format(of_flow=self.of_flow, body=self.body, start=self.start, of_step=decorators, work=self.work)
+
+
+KINDS: Mapping[str, Wrong] = {
+    # Numbers and forms
+    "memory_that_is_no_number": Wrong("@kubernetes(memory='abc')"),
+    "resources_of_nothing": Wrong("@resources(cpu=0)"),
+    "half_a_gpu": Wrong("@resources(gpu=0.5)"),
+    "retry_too_often": Wrong("@retry(times=9)"),
+    "retry_after_half_a_minute": Wrong("@retry(minutes_between_retries=0.5)"),
+    "timeout_without_time": Wrong("@timeout"),
+    "tolerations_of_unknown_keys": Wrong("@kubernetes(tolerations=[{'toleration': 'gpu'}])"),
+    "label_with_a_space": Wrong("@kubernetes(labels={'team': 'blue team'})"),
+    "pull_policy_of_no_kind": Wrong("@kubernetes(image_pull_policy='Sometimes')"),
+    "quality_of_no_kind": Wrong("@kubernetes(qos='Splendid')"),
+    "gpu_vendor_of_no_kind": Wrong("@kubernetes(gpu=1, gpu_vendor='abacus')"),
+    "claim_at_a_relative_path": Wrong("@kubernetes(persistent_volume_claims={'data': 'data'})"),
+    "environment_that_is_no_dictionary": Wrong("@environment(vars=['A=b'])"),
+    "secrets_that_are_no_list": Wrong("@secrets(sources='inline')"),
+    # What Kubeflow Pipelines has no place for
+    "disk": Wrong("@resources(disk=20000)"),
+    "port": Wrong("@kubernetes(port=8080)"),
+    "namespace_of_another": Wrong("@kubernetes(namespace='elsewhere')"),
+    "privileged": Wrong("@kubernetes(security_context={'privileged': True})"),
+    "two_extended_resources": Wrong("@kubernetes(extended_resources={'vendor.com/a': 1, 'vendor.com/b': 2})"),
+    "service_account_of_one_step": Wrong("@kubernetes(service_account='trainer')"),
+    # What cannot be together
+    "batch_and_kubernetes": Wrong("@batch\n@kubernetes"),
+    "secret_and_claim_of_one_name": Wrong(
+        "@kubernetes(secrets=['shared'], persistent_volume_claims={'shared': '/data'})"
+    ),
+    "secret_with_a_dot": Wrong("@kubernetes(secrets=['db.password'])"),
+    "two_mounts_at_one_place": Wrong("@kubernetes(persistent_volume_claims={'a': '/data', 'b': '/data/'})"),
+    "conda_without_its_environment": Wrong("@conda(packages={'numpy': '2.0'})"),
+    "parameters_of_one_name": Wrong(body="    a = Parameter('learning-rate')\n    b = Parameter('Learning_Rate')"),
+    "parameter_named_as_an_option": Wrong(body="    a = Parameter('experiment')"),
+    # Decorators for something else
+    "trigger": Wrong(of_flow="@trigger(event='new_data')"),
+    "trigger_on_finish": Wrong(of_flow="@trigger_on_finish(flow='OtherFlow')"),
+    "exit_hook": Wrong(of_flow="@exit_hook(on_error=[print])"),
+    "trigger_that_is_wrong_too": Wrong(of_flow="@trigger(event=7)"),
+    # The graph, in Metaflow's words
+    "foreach_without_join": Wrong(start="self.items = [1]; self.next(self.work, foreach='items')"),
+    "step_that_is_not_there": Wrong(work="self.next(self.nowhere)"),
+    "step_that_goes_nowhere": Wrong(work="pass"),
+    # The surroundings
+    "local_datastore": Wrong(top=("--datastore", "local")),
+    "local_metadata": Wrong(top=("--metadata", "local")),
+    "pods_without_config": Wrong(settings={"METAFLOW_KUBEFLOW_PIPELINES_STEPS_CONFIG": None}),
+    # Together
+    "several_at_once": Wrong(
+        "@resources(memory='much', disk=5)\n@retry(times='often')\n@kubernetes(port=80, tolerations='any')",
+        of_flow="@trigger(event='new_data')",
+        top=("--metadata", "local"),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What each kind's `create` says."""
+    folder = tmp_path_factory.mktemp("wrong")
+    flows = {kind: folder / kind / "wrong_flow.py" for kind in KINDS}
+    for kind, flow in flows.items():
+        flow.parent.mkdir()
+        flow.write_text(KINDS[kind].text())
+    arguments = {kind: ("--quiet", *wrong.top, *CREATE) for kind, wrong in KINDS.items()}
+    alike = [kind for kind, wrong in KINDS.items() if not wrong.settings]
+    done = dict(zip(alike, commands([(flows[kind], arguments[kind]) for kind in alike]), strict=True))
+    for kind in KINDS.keys() - set(alike):
+        done[kind] = command(flows[kind], *arguments[kind], settings=KINDS[kind].settings)
+    for kind, process in done.items():
+        assert (process.returncode, process.stdout) == (2, ""), f"{kind}: {process.returncode}\n{process.stderr}"
+    return {kind: process.stderr for kind, process in done.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_message_is_the_one_that_was_looked_at(
+    kind: str, said: dict[str, str], pytestconfig: pytest.Config
+) -> None:
+    golden = MESSAGES / f"{kind}.txt"
+    if pytestconfig.getoption("--regenerate", default=False):
+        golden.write_text(said[kind])
+    assert golden.is_file(), f"{golden.name} is missing: make golden, and look at it"
+    assert said[kind] == golden.read_text()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_line_says_where_what_and_what_to_do(kind: str) -> None:
+    for line in (MESSAGES / f"{kind}.txt").read_text().splitlines():
+        assert line.startswith(("wrong_flow.py:", "METAFLOW_")), line
+        assert "Traceback" not in line and line.endswith("."), line
+
+
+def test_no_message_is_left_over() -> None:
+    assert {file.stem for file in MESSAGES.glob("*.txt")} == set(KINDS)

@@ -1,0 +1,72 @@
+"""A step with an interpreter of its own: Metaflow's commands are run once in its pod, and what they export is kept."""
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bridge.tests.pod.small_kubeflow import FLOWS, SmallKubeflow, describe, tasks
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.interpreter import Interpreter
+
+COMMANDS = (
+    "echo 'Making the environment'",
+    "flush_mflogs",
+    f"export OUR_PYTHON={sys.executable} FOR_THE_STEP='two words'",
+)
+
+
+def kubeflow(tmp_path: Path, interpreter: str, *commands: str) -> SmallKubeflow:
+    deployment = describe(FLOWS / "linear_flow.py", tmp_path)
+    steps = {
+        name: replace(record, interpreter=interpreter, bootstrap=commands) for name, record in deployment.steps.items()
+    }
+    return SmallKubeflow(replace(deployment, steps=steps), tmp_path)
+
+
+@pytest.mark.slow
+def test_the_interpreter_that_the_commands_made_runs_parameters_and_step(tmp_path: Path) -> None:
+    run = kubeflow(tmp_path, "$OUR_PYTHON -s", *COMMANDS)
+    pod = run.pod("start")
+    out, err = pod.communicate(timeout=120)
+    assert pod.returncode == 0, err
+    assert out.count("Making the environment") == 1
+    (start,) = (
+        task
+        for (name, _), task in tasks(run.deployment.flow_name, tmp_path, f"kfp-{run.run}").items()
+        if name == "start"
+    )
+    assert start.attempt == 0
+
+
+@pytest.mark.slow
+def test_an_environment_that_cannot_be_made_fails_the_attempt_with_its_words(tmp_path: Path) -> None:
+    run = kubeflow(tmp_path, "$OUR_PYTHON", "echo 'no package called pandass' >&2", "false", *COMMANDS)
+    pod = run.pod("start")
+    _, err = pod.communicate(timeout=120)
+    assert pod.returncode == 1
+    assert err.splitlines()[-1].endswith("attempt 0: no package called pandass")
+
+
+@pytest.mark.slow
+def test_an_interpreter_that_is_not_there_fails_the_attempt_with_its_name(tmp_path: Path) -> None:
+    run = kubeflow(tmp_path, "/opt/nowhere/bin/python")
+    pod = run.pod("start")
+    _, err = pod.communicate(timeout=120)
+    assert pod.returncode == 127
+    assert "/opt/nowhere/bin/python" in err.splitlines()[-1]
+
+
+def test_what_the_commands_export_replaces_nothing_that_the_shell_sets_for_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PWD", "/here")
+    interpreter = Interpreter("python", ("true", str(tmp_path)), tmp_path)
+    assert interpreter.setup() is not None
+    (tmp_path / "exported").write_bytes(b"PWD=/there\0PATH=/env/bin\0TEXT=a=b\nc\0")
+    monkeypatch.setenv("PATH", "/usr/bin")
+    monkeypatch.setenv("TEXT", "")
+    interpreter.take_over()
+    assert interpreter.setup() is None, "the commands run once in a pod"
+    assert (os.environ["PWD"], os.environ["PATH"], os.environ["TEXT"]) == ("/here", "/env/bin", "a=b\nc")
