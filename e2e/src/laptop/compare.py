@@ -14,6 +14,8 @@ from laptop.equality import equal
 OUTCOMES = ("attempt-done", "attempt_ok")
 # The one card of Metaflow's own whose page says nothing of run, task or time.
 PLAIN_CARD = "html"
+# What @catch prints: a traceback that names the folders of the machine.
+_OF_CATCH = ("@catch caught an exception from ", ">  ")
 _ROUND = re.compile(r"-r(\d+)$")
 
 
@@ -107,7 +109,7 @@ def _seen(task: Any, of_pathspec: dict[str, Place], cards: Cards) -> SeenTask:
         artifacts={artifact.id: artifact.data for artifact in task},
         index=task.index,
         stack=tuple(tuple(frame) for frame in _stack(task)),
-        stdout=tuple(task.stdout.splitlines()),
+        stdout=tuple(line for line in task.stdout.splitlines() if not line.startswith(_OF_CATCH)),
         outcomes=Counter((each.name, each.value) for each in task.metadata if each.name in OUTCOMES),
         # A card's own id is chosen by the user; its order among its kind is that of the store.
         cards=tuple(sorted(map(_card, cards(task)), key=repr)),

@@ -25,12 +25,14 @@ DEMO = next(flow for flow in FLOWS if flow.stem == "digits_flow")
 # Those of `make test`, and what each stands for. The others mix the same constructs otherwise.
 CHOSEN = {
     "digits_flow": "foreach, join, card and model, as the demo has run it",
-    "branch_in_foreach_flow": "static splits inside a foreach",
     "nested_foreach_flow": "a foreach in a foreach",
+    "switch_in_foreach_flow": "a switch in a foreach, and a step that follows itself",
     "parameters_flow": "parameters of every type",
+    "config_flow": "Configs of every kind",
     "retry_flow": "@retry and @catch, and a step that is killed",
     "timeout_flow": "@timeout",
 }
+assert CHOSEN.keys() <= {flow.stem for flow in FLOWS}
 # Flows that the bridge refuses here, and the entry of support.py that says why.
 REFUSED: dict[str, Support] = {}
 # Each pod of a run costs half a second of processor time, and the laptop's runs take the rest of two cores.

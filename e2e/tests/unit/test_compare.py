@@ -148,6 +148,13 @@ def test_what_differs_is_told(change: Callable[[Task], Task], said: str) -> None
     assert told(Run((HERE,)), Run((change(HERE),)))[0] == said
 
 
+def test_what_catch_prints_of_the_machine_is_no_line_of_the_users() -> None:
+    words = 'mine\n@catch caught an exception from <flow F step work>\n>    File "/{}/flow.py", line 1\n>  E: no\n'
+    here, there = (replace(HERE, stdout=words.format(folder)) for folder in ("here", "there"))
+    assert told(Run((here,)), Run((there,))) == []
+    assert tasks(Run((here,)), cards_of)[Place("work")].stdout == ("mine",)
+
+
 def test_tags_of_the_user_are_compared() -> None:
     assert told(Run((HERE,), frozenset({"mine"})), Run((HERE,))) == ["tags ['mine'] on the laptop, [] on the cluster"]
 
