@@ -263,6 +263,19 @@ def test_the_laptop_gets_a_config_of_addresses_that_work_there(world: World, ins
     assert f"AWS_SHARED_CREDENTIALS_FILE={world.client / 'credentials'}\n" in told
 
 
+@pytest.mark.parametrize(("group", "resource"), [("", "services"), ("batch", "jobs"), ("jobset.x-k8s.io", "jobsets")])
+def test_steps_may_make_the_gang_of_a_parallel_step(world: World, installed: Played, group: str, resource: str) -> None:
+    role = look(world, "Role")
+    assert role is not None
+    verbs = {
+        verb
+        for rule in role["rules"]
+        if group in rule["apiGroups"] and resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert verbs == {"get", "list", "create", "delete"}
+
+
 def test_a_look_at_what_is_installed_finds_nothing_to_change(world: World, installed: Played) -> None:
     looked = world.play("install", "--check", "--diff")
     assert (looked.code, looked.changed) == (0, 0), looked.printed

@@ -70,7 +70,6 @@ def test_what_is_wrong_with_a_flow_is_named(change: dict[str, Any], words: str) 
 @pytest.mark.parametrize(
     ("decorator", "words"),
     [
-        (Decorator("parallel", {}), "flow.py:11: step 'a': @parallel is refused: "),
         (Decorator("batch", {}), "@batch is refused: it runs on AWS Batch. Use @kubernetes or @resources."),
         (Decorator("from_tomorrow", {}), "@from_tomorrow is refused: this version of the extension does not know it"),
         (kubernetes(from_tomorrow=1), "@kubernetes(from_tomorrow=1) is refused: this version of the extension"),
@@ -170,9 +169,19 @@ def test_a_security_context_needs_a_server_that_knows_it(key: str) -> None:
     assert f"{{'{key}': 0}}) is refused: it needs Kubeflow Pipelines 2.16, and the server is 2.14.3" in problem
 
 
-def test_a_gang_is_named_where_it_is_asked_for() -> None:
-    (problem,) = said(with_step(GOOD, replace(GOOD.steps["start"], parallel=True)))
-    assert "flow.py:10: step 'start': self.next with num_parallel" in problem
+def test_catch_beside_parallel_is_refused() -> None:
+    gang = replace(decorated(GOOD.steps["a"], Decorator("parallel", {}), Decorator("catch", {})), gang=True)
+    (problem,) = said(with_step(GOOD, gang))
+    assert problem.startswith(
+        "flow.py:11: step 'a': @catch beside @parallel is refused: Metaflow refuses it on Kubernetes"
+    )
+
+
+def test_a_timeout_for_a_gangs_addresses_needs_a_gang() -> None:
+    timeout = kubernetes(hostname_resolution_timeout=30)
+    (problem,) = said(with_decorator(timeout))
+    assert "@kubernetes(hostname_resolution_timeout=30) is refused: only the pods of a @parallel step" in problem
+    assert said(with_step(GOOD, replace(decorated(GOOD.steps["a"], timeout), gang=True))) == []
 
 
 def test_pods_need_a_config_and_may_do_without_a_secret() -> None:

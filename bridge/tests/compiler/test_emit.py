@@ -7,7 +7,9 @@ import pytest
 from bridge.tests.lib import protos
 from bridge.tests.lib.graphs import TARGET, decorated, flow, kubernetes, with_step
 from bridge.tests.lib.walks import compiled, walk
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler import gangs
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Flow, Parameter, Step
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import GangRecord
 
 LINEAR = flow("start > a\na > end")
 NESTED = flow("start * a\na * b\nb > join_b\njoin_b > c\nc > join\njoin > end")
@@ -205,3 +207,22 @@ def test_a_pods_fields_stand_where_kubeflow_reads_them() -> None:
             {"volumeName": "shared-memory", "mountPath": "/dev/shm", "medium": "Memory", "sizeLimit": "64Mi"},
         ],
     }
+
+
+def test_the_driver_of_a_gang_asks_for_little_and_the_record_for_what_each_node_needs() -> None:
+    step = replace(decorated(LINEAR.steps["a"], EVERY_FIELD), gang=True)
+    pipeline, executors = documents(with_step(LINEAR, step))
+    label = pipeline["components"][pipeline["root"]["dag"]["tasks"]["a"]["componentRef"]["name"]]["executorLabel"]
+    assert pipeline["deploymentSpec"]["executors"][label]["container"]["resources"] == {
+        "resourceCpuRequest": "0.1",
+        "resourceMemoryRequest": "256M",
+    }
+    assert executors[label]["pvcMount"] == [{"constant": "data", "mountPath": "/data"}]
+    wanted = kubernetes(**{**EVERY_FIELD.attributes, "hostname_resolution_timeout": 30})
+    assert gangs.record(decorated(step, wanted)) == GangRecord(
+        resources={
+            "requests": {"cpu": "1", "memory": "4096M"},
+            "limits": {"cpu": "1", "memory": "4096M", "nvidia.com/gpu": "2"},
+        },
+        resolution_seconds=30,
+    )

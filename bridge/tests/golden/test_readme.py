@@ -21,12 +21,15 @@ def table() -> str:
     others = {
         "switch": support.SWITCH,
         "recursive step": support.RECURSION,
+        "@catch beside @parallel": support.CAUGHT_GANG,
         "Config": support.CONFIG,
         "IncludeFile": support.INCLUDE_FILE,
         "flow mutators": support.MUTATOR,
         "step decorators written by users": support.WRAPPER,
     } | {f"--environment {name}": entry for name, entry in support.ENVIRONMENTS.items()}
     rows += [f"| {name} | {entry.how} | {entry.note} |" for name, entry in others.items()]
+    since = support.SINCE.items()
+    rows += [f"| {name} | from Metaflow {version} on | an older one lacks it |" for name, version in since]
     return "\n".join(rows) + "\n"
 
 

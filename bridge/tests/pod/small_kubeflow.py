@@ -15,16 +15,20 @@ from typing import Any
 from metaflow import FlowSpec
 from metaflow.datastore import FlowDataStore
 from metaflow.exception import MetaflowExceptionWrapper
+from metaflow.flowspec import ParallelUBF
 from metaflow.graph import FlowGraph
 from metaflow.includefile import IncludedFile
 from metaflow.plugins.datastores.local_storage import LocalStorage
 
 from bridge.tests.lib.interpreter import Container
 from bridge.tests.lib.walks import LEADING
+from bridge.tests.pod.small_gangs import Gangs, gangs
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines import compat
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.origin import Origin
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import (
     SCHEMA_VERSION,
     Deployment,
+    GangRecord,
     Loops,
     ParameterRecord,
     StepRecord,
@@ -32,9 +36,11 @@ from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import (
 
 FLOWS = Path(__file__).parents[1] / "flows"
 RUNNER = (
-    "import sys\n"
+    "import os, sys\n"
     "from pathlib import Path\n"
     "from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import runner\n"
+    "from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import cluster\n"
+    "cluster.SERVICE_ACCOUNT = Path(os.environ.get('SMALL_ACCOUNT', '/nonexistent'))\n"
     "sys.exit(runner.main(Path(sys.argv[1]).read_text(), sys.argv[2:]))"
 )
 
@@ -83,8 +89,8 @@ def describe(flow_file: Path, root: Path, tags: tuple[str, ...] = (), loops: Loo
         pipeline=flow.__name__.lower(),
         flow_name=flow.__name__,
         flow_file=flow_file.name,
-        start_step=graph.start_step,
-        end_step=graph.end_step,
+        start_step=compat.ends(graph)[0],
+        end_step=compat.ends(graph)[1],
         owner="tester",
         production_token=None,
         namespace=None,
@@ -115,12 +121,12 @@ def _step(graph: Any, node: Any) -> StepRecord:
     retries = [decorator.step_task_retry_count() for decorator in node.decorators]
     by_name = {decorator.name: decorator for decorator in node.decorators}
     return StepRecord(
-        kind=node.type,
+        kind="linear" if node.parallel_foreach else node.type,
         in_funcs=tuple(node.in_funcs),
         out_funcs=tuple(node.out_funcs),
         split_parents=tuple(node.split_parents),
         matching_join=node.matching_join,
-        foreach_parents=tuple(name for name in around if graph[name].type == "foreach"),
+        foreach_parents=tuple(name for name in around if _is_loop(graph[name])),
         user_code_retries=max((user for user, _ in retries), default=0),
         error_retries=max((error for _, error in retries), default=0),
         minutes_between_retries=int(by_name["retry"].attributes["minutes_between_retries"])
@@ -131,7 +137,12 @@ def _step(graph: Any, node: Any) -> StepRecord:
         if "environment" in by_name
         else {},
         decospecs=(),
+        gang=GangRecord({}, 60) if node.parallel_step else None,
     )
+
+
+def _is_loop(node: Any) -> bool:
+    return node.type == "foreach" and not node.parallel_foreach
 
 
 class PipelineFailed(AssertionError):
@@ -151,6 +162,7 @@ class SmallKubeflow:
     variables: Mapping[str, str] = field(default_factory=dict)
     pods: dict[Place, int] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    gangs: Gangs | None = None
 
     @property
     def record_file(self) -> Path:
@@ -181,12 +193,18 @@ class SmallKubeflow:
             "TRIBUTARY_NODE": f"wf-1.root.iteration-item(0:0).executor({attempt})",
             "TRIBUTARY_POD": f"wf-1-{step}-{attempt}",
         }
+        if self.gangs is not None and self.deployment.steps[step].gang is not None:
+            told["TRIBUTARY_POD"] = "-".join(("wf-1", step, *map(str, path), str(attempt)))
+            told |= self.gangs.driver(told["TRIBUTARY_POD"], self._command(argv), told | variables)
         self.pods[step, path] = self.pods.get((step, path), 0) + 1
         return self._start(argv, told | dict(self.variables) | variables)
 
+    def _command(self, argv: list[str]) -> list[str]:
+        return [sys.executable, "-uc", RUNNER, str(self.record_file), *argv]
+
     def _start(self, argv: list[str], variables: Mapping[str, str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-uc", RUNNER, str(self.record_file), *argv],
+            self._command(argv),
             cwd=self.flows,
             env=environment(self.root, **variables),
             stdout=subprocess.PIPE,
@@ -204,7 +222,9 @@ class SmallKubeflow:
 
     def execute(self) -> None:
         """Run the whole pipeline, one pod at a time. PipelineFailed when a task has no attempt left."""
-        self._walk(self.deployment.start_step, (), None)
+        usual = environment(self.root, **self.variables)
+        with gangs(self.root / f"cluster-{self.run}", usual, self.flows) as self.gangs:
+            self._walk(self.deployment.start_step, (), None)
 
     def _walk(self, name: str, path: tuple[int, ...], until: str | None) -> None:
         while name != until:
@@ -258,6 +278,8 @@ def tasks(flow: str, root: Path, run: str) -> dict[Place, SeenTask]:
     for task in store.get_task_datastores(run):
         names = [name for name, _ in task.items()]
         values = {name: _comparable(task[name]) for name in names}
+        if "_control_mapper_tasks" in values:
+            values["_control_mapper_tasks"] = len(values["_control_mapper_tasks"])
         path = tuple(frame.index for frame in values["_foreach_stack"])
         rounds = values.get("_iteration_stack")
         place = (f"{task.step_name}, round {rounds[-1]}" if rounds else task.step_name, path)
@@ -286,13 +308,17 @@ def differences(wanted: Mapping[Place, SeenTask], found: Mapping[Place, SeenTask
 
 
 def _comparable(value: Any) -> Any:
-    """A caught exception holds its traceback, with the paths of the machine it was raised on; the rest is compared as
-    it is.
+    """The value, or what of it is the same wherever a step runs.
+
+    A caught exception holds its traceback, with the paths of the machine it was raised on; of a gang, the size is
+    compared, for its tasks have other ids there.
     """
     if isinstance(value, IncludedFile):
         return value.decode("an IncludeFile")
     if isinstance(value, MetaflowExceptionWrapper):
         return (value.type, value.exception.splitlines()[:1])
+    if isinstance(value, ParallelUBF):
+        return value.num_parallel
     return value
 
 
@@ -300,6 +326,7 @@ def run_locally(flow_file: Path, root: Path, *words: str, options: Sequence[str]
     """`python flow.py [options] run words…`; gives the run id."""
     written = root / "run-id"
     subprocess.run(
+        # A @parallel step starts its further nodes with the first python of the path.
         [
             sys.executable,
             flow_file.name,
@@ -312,7 +339,7 @@ def run_locally(flow_file: Path, root: Path, *words: str, options: Sequence[str]
             *words,
         ],
         cwd=flow_file.parent,
-        env=environment(root),
+        env=environment(root, PATH=os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))),
         check=True,
         capture_output=True,
         timeout=300,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bridge.tests.lib import versions
 from bridge.tests.pod.packaged import packaged
 from bridge.tests.pod.small_kubeflow import FLOWS, SmallKubeflow, describe, differences, run_locally, tasks
 
@@ -20,6 +21,7 @@ TELLING = (
     "branch_in_foreach_flow",
     "linear_flow",
     "nested_foreach_flow",
+    "parallel_flow",
     "parameters_flow",
     "retry_flow",
 )
@@ -53,6 +55,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "name", [pytest.param(name, marks=[] if name in TELLING else pytest.mark.long) for name in NAMES]
 )
 def test_the_runner_leaves_what_a_local_run_leaves(name: str, tmp_path: Path) -> None:
+    versions.skip_if_lacking(name)
     here, there = tmp_path / "here", tmp_path / "there"
     for folder in (here, there):
         folder.mkdir()

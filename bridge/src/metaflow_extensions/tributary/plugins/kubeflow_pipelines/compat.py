@@ -1,6 +1,7 @@
 """The one place that touches what Metaflow calls private.
 
-Written for Metaflow 2.19.39; another version is adapted here and nowhere else.
+Written for Metaflow 2.19.39, and tested with others back to 2.18.13 (bridge/tests/versions). Another version is adapted
+here and nowhere else.
 """
 
 import inspect
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha1
 from typing import Any
 
-from metaflow import current, decorators, metaflow_config
+from metaflow import current, decorators, metaflow_config, metaflow_version
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException, MetaflowInternalError
 from metaflow.metaflow_config_funcs import config_values
@@ -74,9 +75,13 @@ def attach_kubernetes(state: State) -> None:
                 # Metaflow asks here for the kubernetes package, which only its own jobs need.
                 decorator.package_init = _nothing
             keep_mistakes_of(decorator)
-    decorators._process_late_attached_decorator(
-        list(ATTACHED), state.flow, state.graph, state.environment, state.flow_datastore, state.logger
-    )
+    surroundings = (state.flow, state.graph, state.environment, state.flow_datastore, state.logger)
+    if hasattr(decorators, "_process_late_attached_decorator"):
+        decorators._process_late_attached_decorator(list(ATTACHED), *surroundings)
+    else:
+        # Before 2.19 every decorator was set up once more.
+        decorators._init(state.flow)
+        decorators._init_step_decorators(*surroundings)
     state.graph = state.flow._graph
 
 
@@ -132,6 +137,28 @@ def schedule(state: State) -> tuple[str | None, str | None] | None:
     """The expression that @schedule came to, None where all is switched off, and its time zone; None without it."""
     found = state.flow._flow_decorators.get("schedule")
     return (found[0].schedule, found[0].timezone) if found and mistake(found[0]) is None else None
+
+
+def lacks(state: State) -> str | None:
+    """The entry of support.SINCE that the flow needs and the installed Metaflow lacks, or None. What Metaflow itself
+    refuses while it reads the flow's file, an unknown attribute for one, does not come here.
+    """
+    if hasattr(state.graph, "start_step"):
+        return None
+    names = {node.name for node in state.graph}
+    if len(names) == 1:
+        return "a flow of one step"
+    return None if {"start", "end"} <= names else "other names for start and end"
+
+
+def version() -> str:
+    """The installed Metaflow's version, without what extensions add to it."""
+    return str(metaflow_version.get_version(public=True)).split("+")[0]
+
+
+def ends(graph: Any) -> tuple[str, str]:
+    """The names of the flow's first and last step. Before custom names they were always these."""
+    return getattr(graph, "start_step", "start"), getattr(graph, "end_step", "end")
 
 
 def top_level_options(state: State) -> tuple[str, ...]:

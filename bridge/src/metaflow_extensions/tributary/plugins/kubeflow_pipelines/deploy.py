@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from . import compat, compat_parameters, guard, inputs, names, provenance, reasons, schedules, stored, tokens
+from . import compat, compat_parameters, guard, inputs, names, provenance, reasons, schedules, stored, support, tokens
 from .compiler import attributes, checks, cron
 from .compiler.emit import Documents, Payload, emit
 from .compiler.ir import Flow, Target
@@ -62,6 +62,11 @@ class RunStatus:
 
 def check_flow(state: compat.State, target: Target) -> None:
     """Refused with every problem that shows in the flow as it is written, one a line."""
+    if (missing := compat.lacks(state)) is not None:
+        raise Refused(
+            f"flow {state.flow.name!r}: needs {missing}, and Metaflow {compat.version()} is installed. "
+            f"Install Metaflow {support.SINCE[missing]} or newer."
+        )
     compat.lint(state)
     _refuse(checks.problems(read(state), target))
 

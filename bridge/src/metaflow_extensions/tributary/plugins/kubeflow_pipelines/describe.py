@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from . import compat
+from .compiler import gangs
 from .compiler.ir import Flow, Step, Target
 from .record import SCHEMA_VERSION, Deployment, ParameterRecord, StepRecord
 
@@ -88,4 +89,5 @@ def _step(step: Step) -> StepRecord:
         decospecs=step.decospecs,
         interpreter=step.interpreter,
         bootstrap=step.bootstrap,
+        gang=gangs.record(step) if step.gang else None,
     )

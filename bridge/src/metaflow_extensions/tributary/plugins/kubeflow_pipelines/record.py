@@ -37,6 +37,16 @@ class ParameterRecord:
 
 
 @dataclass(frozen=True)
+class GangRecord:
+    """A @parallel step: what each pod of its gang asks of a node (as in a container's `resources`), and how long the
+    pods look for the first one's address.
+    """
+
+    resources: dict[str, dict[str, str]]
+    resolution_seconds: int
+
+
+@dataclass(frozen=True)
 class StepRecord:
     """One step: its place in Metaflow's graph, and what its decorators ask of the runner.
 
@@ -51,6 +61,8 @@ class StepRecord:
     `interpreter` is what runs the step, in the shell's words, None for the container's own Python; the shell commands
     in `bootstrap` set it up.
     `decospecs` are the decorators that do not stand in the flow's file (as given to --with), one option value each.
+    `gang` is None but for a @parallel step. The step that starts one is of kind "linear", and its `split_parents` are
+    those of Metaflow all the same.
     """
 
     kind: StepKind
@@ -67,6 +79,7 @@ class StepRecord:
     decospecs: tuple[str, ...]
     interpreter: str | None = None
     bootstrap: tuple[str, ...] = ()
+    gang: GangRecord | None = None
 
 
 @dataclass(frozen=True)

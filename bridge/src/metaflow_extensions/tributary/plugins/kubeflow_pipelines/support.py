@@ -30,7 +30,7 @@ _OTHER_SCHEDULER = _refused("it belongs to another scheduler")
 _PACKAGES = Support(
     "translated", "Metaflow's own commands make the environment in the pod, and its Python runs the step"
 )
-_NO_GANG = _refused("a gang of pods that start together is not translated")
+_GANG = Support("translated", "a gang of pods that start together: a JobSet, or an Indexed Job with a headless Service")
 _NO_CONTROLLER = _refused(
     "it needs the controller in the cluster, which is not part of this release",
     "Remove it, and start runs with trigger",
@@ -42,7 +42,7 @@ STEP_DECORATORS: Mapping[str, Support] = {
     "timeout": Support("in the pod", "each attempt is stopped when its time is up"),
     "environment": Support("translated", "the runner sets the variables"),
     "secrets": Support("in the pod", "Metaflow's own backends, with the deployer's settings for them"),
-    "parallel": _NO_GANG,
+    "parallel": _GANG,
     "retry": Support("translated", "the task's retry policy"),
     "resources": Support("translated", "merged into @kubernetes"),
     "batch": _refused("it runs on AWS Batch", "Use @kubernetes or @resources"),
@@ -52,7 +52,7 @@ STEP_DECORATORS: Mapping[str, Support] = {
     "airflow_internal": _OTHER_SCHEDULER,
     "unbounded_test_foreach_internal": _NO_TEST_HELP,
     "card": Support("in the pod", "the card is made and stored as on a laptop"),
-    "pytorch_parallel": _NO_GANG,
+    "pytorch_parallel": _GANG,
     "pypi": _PACKAGES,
     "conda": _PACKAGES,
     "kubeflow_pipelines_internal": Support("in the pod", "writes into a task's metadata where it ran"),
@@ -124,6 +124,7 @@ ATTRIBUTES: Mapping[str, Mapping[str, Support]] = {
         "customize": _IN_PODS,
         "refresh_interval": _IN_PODS,
     },
+    "pytorch_parallel": {"master_port": _IN_PODS},
     "resources": {
         "cpu": Support("translated", "the larger of this and @kubernetes"),
         "memory": Support("translated", "the larger of this and @kubernetes"),
@@ -164,7 +165,7 @@ ATTRIBUTES: Mapping[str, Mapping[str, Support]] = {
         "port": _refused("Kubeflow Pipelines cannot open a port of a step", "Remove it"),
         "compute_pool": Support("translated", "Metaflow makes a node selector of it"),
         "executable": Support("translated", "the runner starts the step by it"),
-        "hostname_resolution_timeout": _refused("only @parallel reads it, and that is not translated", "Remove it"),
+        "hostname_resolution_timeout": Support("translated", "how long the pods of a gang look for the first one"),
         "qos": Support("translated", "with Guaranteed, limits equal to the requests"),
         "extended_resources": Support("translated", "container.resources.accelerator, for one resource and no gpu"),
         "security_context": Support(
@@ -187,6 +188,10 @@ SEVERAL_JOINS = _refused(
     "it ends at one join or another, as switches choose",
     "Let all its ways lead to one join, and put the switch behind it",
 )
+CAUGHT_GANG = _refused(
+    "Metaflow refuses it on Kubernetes, because a gang's tasks fail together", "Catch the exception inside the step"
+)
+LONE_TIMEOUT = _refused("only the pods of a @parallel step look for each other", "Remove it")
 CONFIG = Support("translated", "the values given to create travel in the code package")
 INCLUDE_FILE = Support("translated", "the file is stored by create or trigger, and its place is the pipeline's input")
 PARAMETER_TYPE = _refused("only parameters of one value are translated", "Use type=JSONType")
@@ -210,3 +215,10 @@ IMAGE_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
 TRIGGER_OPTIONS = frozenset({"deployer-attribute-file", "experiment", "help", "run-id-file", "version-name"})
 """What `kubeflow-pipelines trigger` takes beside the flow's parameters."""
+
+SINCE: Mapping[str, str] = {
+    "other names for start and end": "2.19.23",
+    "a flow of one step": "2.19.23",
+    "@kubernetes(extended_resources=...)": "2.19.34",
+}
+"""What the oldest Metaflow that is supported lacks, and the first Metaflow that has it."""

@@ -57,9 +57,16 @@ def translated_graph(flow: Flow, target: Target) -> Iterator[Problem]:
         if step.kind in ("split", "foreach") and len(found := joins(flow, step)) > 1:
             law = support.SEVERAL_JOINS
             yield _refusal(place(step), f"a {step.kind} that ends at {' or '.join(found)}", law)
-        if step.parallel and step.decorator("parallel") is None:
-            law = support.STEP_DECORATORS["parallel"]
-            yield Problem(place(step), f"self.next with num_parallel: {law.note}", law.instead)
+
+
+def whole_gangs(flow: Flow, target: Target) -> Iterator[Problem]:
+    """What Metaflow's own Kubernetes jobs refuse beside @parallel, and what only @parallel reads."""
+    for step in flow.steps.values():
+        if step.gang and step.decorator("catch"):
+            yield _refusal(place(step), "@catch beside @parallel", support.CAUGHT_GANG)
+        decorator, name = step.decorator("kubernetes"), "hostname_resolution_timeout"
+        if not step.gang and decorator and name in decorator.changed:
+            yield _refusal(place(step), f"@kubernetes({name}={decorator.attributes[name]!r})", support.LONE_TIMEOUT)
 
 
 def known_step_decorators(flow: Flow, target: Target) -> Iterator[Problem]:
@@ -196,6 +203,7 @@ LAWS: tuple[Law, ...] = (
     shared_metadata,
     known_environment,
     translated_graph,
+    whole_gangs,
     known_flow_decorators,
     known_step_decorators,
     known_attributes,

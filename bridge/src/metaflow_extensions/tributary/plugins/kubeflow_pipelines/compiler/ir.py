@@ -50,6 +50,9 @@ class Step:
     `foreaches` are the foreach steps around it, outermost first. `retries` and `fallbacks` are Metaflow's two counts of
     further attempts: of the user's code, and of @catch.
     `interpreter` and `bootstrap` are what runs the step, and what sets that up, where it is not the container's Python.
+
+    `parallel` says that the step ends in self.next(..., num_parallel=N); its kind is "linear" then, because the step
+    that follows, of which `gang` is true, is one task of the pipeline whatever N is.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Step:
     join: str | None = None
     foreaches: tuple[str, ...] = ()
     parallel: bool = False
+    gang: bool = False
     decorators: tuple[Decorator, ...] = ()
     retries: int = 0
     fallbacks: int = 0

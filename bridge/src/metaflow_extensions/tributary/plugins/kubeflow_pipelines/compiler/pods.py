@@ -23,20 +23,34 @@ FIELD_PATHS: tuple[tuple[str, str], ...] = (
 # Keys of @kubernetes(security_context=...), and the fields of KubernetesExecutorConfig that carry them.
 SECURITY_CONTEXT = {"run_as_user": "runAsUser", "run_as_group": "runAsGroup", "run_as_non_root": "runAsNonRoot"}
 
+# The driver of a gang waits. It holds no accelerator while its gang waits for the same.
+_DRIVER: Mapping[str, Any] = {
+    "cpu": "0.1",
+    "memory": "256",
+    "gpu": None,
+    "extended_resources": None,
+    "qos": "Burstable",
+}
+
 Document = dict[str, Any]
 
 
 def container(step: Step) -> Document:
     """Image and resources, as PipelineContainerSpec has them."""
-    asked = _kubernetes(step)
+    asked = {**_kubernetes(step), **(_DRIVER if step.gang else {})}
+    return {"image": asked["image"], "resources": resources(asked)}
+
+
+def resources(asked: Mapping[str, Any]) -> Document:
+    """What @kubernetes attributes ask of a node, as PipelineContainerSpec has it."""
     cpu, memory = _number(asked["cpu"]), f"{_number(asked['memory'])}M"
-    resources: Document = {"resourceCpuRequest": cpu, "resourceMemoryRequest": memory}
+    found: Document = {"resourceCpuRequest": cpu, "resourceMemoryRequest": memory}
     if str(asked.get("qos") or "").lower() == "guaranteed":
-        resources |= {"resourceCpuLimit": cpu, "resourceMemoryLimit": memory}
+        found |= {"resourceCpuLimit": cpu, "resourceMemoryLimit": memory}
     if accelerators := _accelerators(asked):
         ((kind, count),) = accelerators.items()
-        resources["accelerator"] = {"resourceType": kind, "resourceCount": count}
-    return {"image": asked["image"], "resources": resources}
+        found["accelerator"] = {"resourceType": kind, "resourceCount": count}
+    return found
 
 
 def accelerators(step: Step) -> Mapping[str, str]:

@@ -16,13 +16,14 @@ def read(state: compat.State) -> ir.Flow:
     """The flow that this command line speaks of. Evaluates deploy-time defaults, each once; touches no server."""
     graph = state.graph
     file, line = compat.flow_place(state)
+    start, end = compat.ends(graph)
     return ir.Flow(
         name=state.flow.name,
         file=compat.flow_file(),
         place=_place(file, line),
         help=(graph.doc or "").strip(),
-        start=graph.start_step,
-        end=graph.end_step,
+        start=start,
+        end=end,
         steps=steps(graph),
         parameters=_parameters(state),
         configs=compat.configs(state),
@@ -40,7 +41,7 @@ def read(state: compat.State) -> ir.Flow:
 
 def steps(graph: Any) -> dict[str, ir.Step]:
     """The steps of Metaflow's graph, each after those that may run before it."""
-    foreaches = {node.name for node in graph if node.type == "foreach"}
+    foreaches = {node.name for node in graph if node.type == "foreach" and not node.parallel_foreach}
     return {name: _step(graph[name], foreaches) for name in graph.sorted_nodes}
 
 
@@ -93,7 +94,7 @@ def _step(node: Any, foreaches: set[str]) -> ir.Step:
     retry = next((each for each in node.decorators if each.name == "retry" and mistake(each) is None), None)
     return ir.Step(
         name=node.name,
-        kind=node.type,
+        kind="linear" if node.parallel_foreach else node.type,
         place=_place(node.source_file, node.func_lineno),
         next=tuple(node.out_funcs),
         previous=tuple(node.in_funcs),
@@ -101,6 +102,7 @@ def _step(node: Any, foreaches: set[str]) -> ir.Step:
         join=node.matching_join,
         foreaches=_foreaches(node, foreaches),
         parallel=node.parallel_foreach,
+        gang=node.parallel_step,
         decorators=tuple(_decorator(each) for each in node.decorators),
         retries=user_retries,
         fallbacks=fallbacks,

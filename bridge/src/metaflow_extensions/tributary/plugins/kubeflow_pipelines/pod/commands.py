@@ -1,12 +1,16 @@
 """The command lines and the environment with which Metaflow runs a task in a pod."""
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from ..record import Deployment
 from .attempts import Attempt
 from .ids import PARAMETERS_STEP, task_id
 from .inputs import TaskPlace
 from .origin import CLONE_GROUP, Origin
+
+if TYPE_CHECKING:
+    from .gang_node import Node
 
 RUNTIME = "kubeflow-pipelines"
 INTERNAL_DECORATOR = "kubeflow_pipelines_internal"
@@ -78,8 +82,11 @@ def step(
     inputs_file: str,
     split_index: int | None,
     origin_run: str | None = None,
+    node: "Node | None" = None,
 ) -> list[str]:
-    """`step`: runs one attempt of a task; `origin_run` is what its run resumes."""
+    """`step`: runs one attempt of a task; for a node of a gang, of that node's. `origin_run` is what its run
+    resumes.
+    """
     record = deployment.steps[task.step]
     return [
         deployment.flow_file,
@@ -87,11 +94,12 @@ def step(
         "step",
         task.step,
         f"--run-id={run}",
-        f"--task-id={task_id(task.step, task.path, task.round)}",
+        f"--task-id={node.task if node else task_id(task.step, task.path, task.round)}",
         f"--retry-count={attempt.number}",
         f"--max-user-code-retries={attempt.max_user_code_retries}",
         f"--input-paths-filename={inputs_file}",
         *([] if split_index is None else [f"--split-index={split_index}"]),
+        *([f"--split-index={node.index}", f"--ubf-context={node.ubf_context}"] if node else []),
         *([] if origin_run is None else [f"--clone-run-id={origin_run}"]),
         *_tags(deployment),
         *([] if deployment.namespace is None else [f"--namespace={deployment.namespace}"]),

@@ -3,11 +3,16 @@ the step to the graph that the pipeline was made from.
 """
 
 import os
+from collections.abc import Callable
 from typing import Any
 
+from metaflow import current
 from metaflow.decorators import StepDecorator
 from metaflow.exception import MetaflowException
 from metaflow.metadata_provider import MetaDatum
+from metaflow.unbounded_foreach import UBF_CONTROL
+
+from . import ids
 
 # Metadata field -> the environment variable that the pipeline spec gives every step's container.
 FIELDS = {
@@ -16,6 +21,7 @@ FIELDS = {
     "kubeflow-pipelines-node-name": "TRIBUTARY_NODE",
     "kubernetes-pod-name": "TRIBUTARY_POD",
     "kubernetes-pod-namespace": "TRIBUTARY_NAMESPACE",
+    "parallel-node-index": "MF_PARALLEL_NODE_INDEX",
 }
 
 
@@ -56,6 +62,25 @@ class KubeflowPipelinesInternalDecorator(StepDecorator):  # type: ignore[misc]
                 if (value := os.environ.get(variable))
             ],
         )
+
+    def task_decorate(
+        self,
+        step_func: Callable[..., None],
+        flow: Any,
+        graph: Any,
+        retry_count: int,
+        max_user_code_retries: int,
+        ubf_context: str | None,
+    ) -> Callable[..., None]:
+        """In node 0 of a gang, note its nodes' tasks where Metaflow looks for them. A @kubernetes in the flow has noted
+        ids of its own by now.
+        """
+        if ubf_context == UBF_CONTROL:
+            control, nodes = current.task_id, current.parallel.num_nodes
+            flow._control_mapper_tasks = [
+                f"{current.run_id}/{current.step_name}/{task}" for task in ids.gang_of(control, nodes)
+            ]
+        return step_func
 
     def task_post_step(
         self, step_name: str, flow: Any, graph: Any, retry_count: int, max_user_code_retries: int

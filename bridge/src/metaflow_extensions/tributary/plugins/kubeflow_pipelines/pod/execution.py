@@ -14,7 +14,8 @@ from metaflow.exception import MetaflowException
 
 from ..record import Deployment
 from . import attempts, commands, inputs, outputs, parameters, process
-from .ids import pathspec, task_id
+from .gang_node import Node
+from .ids import gang, pathspec, task_id
 from .interpreter import Interpreter
 from .tasks import MAX_ATTEMPTS, RunTasks
 
@@ -38,16 +39,17 @@ class Pod:
 
 
 class Execution:
-    """One task in this pod."""
+    """One task in this pod; with `node`, the part of a gang's task that is this pod's."""
 
-    def __init__(self, pod: Pod, place: inputs.TaskPlace) -> None:
+    def __init__(self, pod: Pod, place: inputs.TaskPlace, node: Node | None = None) -> None:
         self._pod = pod
         self._deployment = pod.deployment
         self._steps = pod.deployment.steps
         self._run = pod.run
         self._place = place
         self._record = self._steps[place.step]
-        self._task = task_id(place.step, place.path, place.round)
+        self._node = node
+        self._task = node.task if node else task_id(place.step, place.path, place.round)
         self._tasks = pod.tasks
         self._folder = Path(tempfile.mkdtemp(prefix="tributary-"))
         self._interpreter = Interpreter.of(self._record, self._folder)
@@ -57,6 +59,9 @@ class Execution:
         """Run the task if it has not ended well; None when it has then. Raises process.BecomeCommand in every process
         forked on the way.
         """
+        if self._node is not None:
+            number = self._node.attempt
+            return self._attempt_once(attempts.Attempt(number, max(self._record.user_code_retries, number)))
         history = self._tasks.history(self._place.step, self._task)
         if history.finished:
             print(f"{self._name}: ended well in attempt {max(history.started)}, not run again", file=sys.stderr)
@@ -136,15 +141,21 @@ class Execution:
         file = self._folder / "input-paths"
         file.write_text(",".join(self._input_paths()))
         index = inputs.split_index(self._steps, self._place)
-        return commands.step(
-            self._deployment, self._run, self._place, attempt, str(file), index, self._tasks.origin_run()
-        )
+        origin = self._tasks.origin_run()
+        return commands.step(self._deployment, self._run, self._place, attempt, str(file), index, origin, self._node)
 
     def _input_paths(self) -> list[str]:
         if self._place.step == self._deployment.start_step:
             return [pathspec(self._run, "_parameters", ())]
         found = inputs.inputs(self._steps, self._place, self._tasks)
-        return [pathspec(self._run, place.step, place.path, place.round) for place in found]
+        return [spec for place in found for spec in self._pathspecs(place)]
+
+    def _pathspecs(self, place: inputs.TaskPlace) -> list[str]:
+        """One task, or those of all nodes of a gang."""
+        if self._steps[place.step].gang is None:
+            return [pathspec(self._run, place.step, place.path, place.round)]
+        nodes = self._tasks.nodes(place.step, place.path)
+        return [f"{self._run}/{place.step}/{task}" for task in gang(place.step, place.path, nodes)]
 
     def _run_command(
         self, argv: list[str], logs: process.Logs, attempt: attempts.Attempt, *, program: bool = False

@@ -24,3 +24,14 @@ def task_id(step: str, path: Sequence[int], round: int = 0) -> str:
 def pathspec(run: str, step: str, path: Sequence[int], round: int = 0) -> str:
     """The task as Metaflow's `step` command names its inputs: run/step/task."""
     return f"{run}/{step}/{task_id(step, path, round)}"
+
+
+def gang(step: str, path: Sequence[int], nodes: int) -> list[str]:
+    """The ids of a @parallel step's tasks, node 0 first, named as Metaflow's Argo integration names them."""
+    return gang_of(f"control-{task_id(step, path)}-0", nodes)
+
+
+def gang_of(control: str, nodes: int) -> list[str]:
+    """The ids of the tasks of the gang that this control task speaks for."""
+    task = control.removeprefix("control-").removesuffix("-0")
+    return [control, *(f"worker-{task}-{worker}" for worker in range(nodes - 1))]

@@ -85,7 +85,7 @@ def clone_run(flow: str, graph: Any, flow_datastore: Any, metadata: Any, run_id:
     note = flow_datastore.get_task_datastore(run_id, PARAMETERS_STEP, parameters_id, attempt=0, mode="w")
     note.save_metadata({ORIGIN_NOTE: origin.run}, add_attempt=False)
     wanted = list(_wanted(graph, ended_well, origin))
-    last = [each for each in wanted if each[0].step_name == graph.start_step]
+    last = [each for each in wanted if each[0].step_name == getattr(graph, "start_step", "start")]
     with ThreadPoolExecutor(WORKERS) as pool:
         for done in [pool.submit(clone_task, *each) for each in wanted if each not in last]:
             done.result()

@@ -68,6 +68,7 @@ def main(document: dict[str, Any], store: Any) -> None:
     # The boot command sets these two for its own client; the step's clients have Metaflow's settings.
     for variable in ("AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"):
         os.environ.pop(variable, None)
+    os.environ["TRIBUTARY_COMMAND"] = json.dumps(sys.orig_argv)
     os.environ["METAFLOW_HOME"] = os.path.join(os.getcwd(), "config")
     record = document["record"]
     enter(unpack(fetch(store, record["code_url"], record["code_sha"]), record["code_metadata"]))

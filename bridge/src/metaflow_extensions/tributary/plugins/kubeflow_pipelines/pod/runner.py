@@ -6,13 +6,21 @@ when all else is stored.
 """
 
 import argparse
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..record import Deployment
 from . import commands, ids, inputs, mounted, outputs
 from .origin import Origin
+
+if TYPE_CHECKING:
+    from . import work
+
+# The container's own command line, as JSON: what the pods of a gang are started with too. The loader sets it.
+COMMAND = "TRIBUTARY_COMMAND"
 
 
 def _input_and_text(word: str) -> tuple[str, str]:
@@ -50,7 +58,7 @@ def main(record: str, argv: Sequence[str]) -> int:
     try:
         failure = None if given.origin is None else clone_origin(deployment, run, given.origin)
         if failure is None:
-            failure = work.do(deployment, run, work.Asked(place, given.splits, given.choice, dict(given.parameter)))
+            failure = _run(deployment, run, work.Asked(place, given.splits, given.choice, dict(given.parameter)))
     except BecomeCommand as forked:
         command = forked.with_traceback(None)
     except MetaflowException as error:
@@ -59,3 +67,24 @@ def main(record: str, argv: Sequence[str]) -> int:
     else:
         return 0 if failure is None else outputs.report(failure)
     command.run()
+
+
+def _run(deployment: Deployment, run: str, asked: "work.Asked") -> outputs.Failure | None:
+    """Run the task. What Kubeflow Pipelines starts for a @parallel step makes a gang, and runs no step itself."""
+    from . import gang, gang_node, process, work
+    from .cluster import Cluster
+    from .execution import Execution, Pod
+    from .tasks import RunTasks
+
+    record = deployment.steps[asked.place.step].gang
+    if record is None:
+        return work.do(deployment, run, asked)
+    cluster = Cluster.of_this_pod()
+    node = gang_node.of_this_pod(os.environ, asked.place)
+    if node is None:
+        namespace, own = os.environ["TRIBUTARY_NAMESPACE"], os.environ["TRIBUTARY_POD"]
+        command = tuple(json.loads(os.environ[COMMAND]))
+        return gang.drive(deployment, run, asked.place, gang.Pods(cluster, namespace, own, command))
+    with gang_node.joined(node, record, cluster):
+        pod = Pod(deployment, run, {}, RunTasks(deployment, run), process.Stop())
+        return Execution(pod, asked.place, node).run()

@@ -13,7 +13,7 @@ from metaflow.util import Path as FileToStream
 
 from ..record import Deployment
 from .attempts import History
-from .ids import PARAMETERS_STEP, task_id
+from .ids import PARAMETERS_STEP, gang, task_id
 from .inputs import Path as IndexPath
 from .inputs import TaskPlace
 from .origin import ORIGIN_NOTE
@@ -35,6 +35,7 @@ class RunTasks:
         self._flow = FlowDataStore(deployment.flow_name, storage_impl=storage, ds_root=deployment.datastore_root)
         self._storage = self._flow._storage_impl
         self._run = run
+        self._steps = deployment.steps
 
     def history(self, step: str, task: str) -> History:
         """The attempts of a task.
@@ -75,7 +76,7 @@ class RunTasks:
         """For each of the tasks the steps that it went on to; none for a task that did not end well."""
         if len(places) <= _FEW:
             return [self._went_on_to(place) for place in places]
-        ids = [task_id(place.step, place.path, place.round) for place in places]
+        ids = [self._id(place) for place in places]
         wanted = [f"{self._run}/{place.step}/{task}" for place, task in zip(places, ids, strict=True)]
         found = {
             (task.step_name, task.task_id): _transition(task)
@@ -96,6 +97,16 @@ class RunTasks:
             known, beyond = (middle, beyond) if self._began(step, path, middle) else (known, middle)
         return known
 
+    def gang_size(self, step: str, path: IndexPath) -> int | None:
+        """The num_parallel that a step's task gave to self.next; None when it gave none that Metaflow takes."""
+        task = self._read(step, task_id(step, path))
+        return int(task["_parallel_ubf_iter"].num_parallel) if "_parallel_ubf_iter" in task else None
+
+    def nodes(self, step: str, path: IndexPath) -> int:
+        """How many nodes a @parallel step's gang had, as its control task says."""
+        (control,) = gang(step, path, 1)
+        return len(self._read(step, control)["_control_mapper_tasks"])
+
     def save_logs(self, step: str, task: str, attempt: int, files: Mapping[str, Path]) -> None:
         """Store an attempt's logs, by stream name, where Metaflow's client looks for them."""
         writer = self._flow.get_task_datastore(self._run, step, task, attempt=attempt, mode="w")
@@ -106,9 +117,15 @@ class RunTasks:
         )
 
     def _went_on_to(self, place: TaskPlace) -> tuple[str, ...]:
-        task = task_id(place.step, place.path, place.round)
+        task = self._id(place)
         history = self.history(place.step, task)
         return _transition(self._read(place.step, task, max(history.started))) if history.finished else ()
+
+    def _id(self, place: TaskPlace) -> str:
+        """The task's id; of a gang, that of the task that speaks for it."""
+        if self._steps[place.step].gang is not None:
+            return gang(place.step, place.path, 1)[0]
+        return task_id(place.step, place.path, place.round)
 
     def _began(self, step: str, path: IndexPath, round: int) -> bool:
         # The attempts of a round are counted by the datastore alone, so there is always a first one.
