@@ -9,6 +9,7 @@ from typing import Any
 from . import compat, compat_parameters, guard, inputs, names, provenance, reasons, schedules, stored, support, tokens
 from .compiler import attributes, checks, cron
 from .compiler.emit import Documents, Payload, emit
+from .compiler.fuse import fuse
 from .compiler.ir import Flow, Target
 from .compiler.problem import Problem
 from .compiler.read import read, with_interpreters
@@ -20,6 +21,7 @@ from .pod import boot
 from .provenance import DeploymentNotes, FlowIdentity, TakenParameter
 from .refusals import Refused
 from .server import Conflict, Pipeline, Server, Version
+from .shared_pods import Look, in_datastore, unseen
 from .tokens import Owner, TokenOptions
 
 DEFAULT_EXPERIMENT = "Default"
@@ -124,7 +126,7 @@ def compile_flow(
     record = deployment(flow, target, StoredCode(url, sha, packed.metadata), ownership(token, tags, namespace))
     record_url, _ = put(boot.blob(record))
     payload = Payload(tuple(boot.command(compat.init_script())), record_url)
-    return emit(flow, wire(flow, structure(flow), target.loops), target, payload)
+    return emit(flow, wire(flow, fuse(structure(flow), target), target.loops), target, payload)
 
 
 def create(
@@ -192,13 +194,22 @@ def trigger(
 
 
 def status(
-    server: Server, of: FlowIdentity, name: str, run_id: str, steps: Mapping[str, bool], recall: Recall
+    server: Server,
+    of: FlowIdentity,
+    name: str,
+    run_id: str,
+    steps: Mapping[str, bool],
+    recall: Recall,
+    look: Look = unseen,
 ) -> RunStatus:
-    """How the run stands, by either of its ids. `steps` says of every step whether it is a foreach."""
+    """How the run stands, by either of its ids. `steps` says of every step whether it is a foreach; `look` asks the
+    datastore about the tasks in pods that run several.
+    """
     run = guard.flow_run(server, of, name, run_id, recall).run
     workflow = server.workflow(run.id)
     known = names.task_names(steps, [step for step, is_foreach in steps.items() if is_foreach])
-    states = reasons.step_states(run, workflow, known)
+    ended = in_datastore(names.run_id(run.id), look)
+    states = reasons.step_states(run, workflow, known, ended)
     stands = "CANCELED" if reasons.was_terminated(run, workflow) else run.state
     return RunStatus(names.run_id(run.id), run.id, stands, reasons.run_error(run, workflow, states), tuple(states))
 

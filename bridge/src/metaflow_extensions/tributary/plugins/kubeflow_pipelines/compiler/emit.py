@@ -110,7 +110,8 @@ class _Printer:
                 component = _body_name(name)
             case Step() as step:
                 component = self._step(task, step)
-                inputs[STEP_INPUT] = {"runtimeValue": {"constant": step.name}}
+                names = ",".join(each.name for each in (step, *task.then))
+                inputs[STEP_INPUT] = {"runtimeValue": {"constant": names}}
                 if step.name == self.flow.start:
                     inputs |= {name: {"componentInputParameter": name} for name in self._given()}
                 if step.retries or step.fallbacks:
@@ -154,8 +155,8 @@ class _Printer:
         if step.name == self.flow.start:
             declared |= dict.fromkeys(self._given(), _TEXT)
         component: Document = {"executorLabel": label, "inputDefinitions": {"parameters": declared}}
-        if step.kind in _OUTPUTS:
-            component["outputDefinitions"] = {"parameters": {_OUTPUTS[step.kind]: _TEXT}}
+        if output := _output(task):
+            component["outputDefinitions"] = {"parameters": {output: _TEXT}}
         self.components[name] = component
         return name
 
@@ -175,8 +176,10 @@ class _Printer:
     def _arguments(self, task: Task, step: Step) -> Iterator[str]:
         for depth in range(task.depth):
             yield from ("--index", _input(index_input(depth)))
-        if output := _OUTPUTS.get(step.kind):
+        if output := _output(task):
             yield from (f"--{output}", f"{{{{$.outputs.parameters['{output}'].output_file}}}}")
+        if task.batched:
+            yield from ("--batches", str(self.target.max_workers))
         if step.name == self.flow.start:
             for parameter in self.flow.parameters:
                 # One word: a value such as -1e-05 would read as an option if it stood alone.
@@ -187,6 +190,11 @@ class _Printer:
         """The pipeline's inputs, which the first step is handed."""
         yield from (each.input for each in self.flow.parameters)
         yield ORIGIN_INPUT
+
+
+def _output(task: Task) -> str | None:
+    """What the task's container gives back to the pipeline."""
+    return _OUTPUTS.get(task.last.kind) if task.last else None
 
 
 def _root_input(parameter: Parameter) -> Document:

@@ -1,0 +1,34 @@
+"""Options of the command line that belong together."""
+
+# mypy: disable-error-code="untyped-decorator"
+# Metaflow's copy of click has no types.
+
+from collections.abc import Callable
+from typing import Any
+
+from metaflow._vendor import click
+
+
+def shared_pods(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what decides whether several tasks share a pod."""
+    fuse = click.option(
+        "--fuse/--no-fuse",
+        default=True,
+        show_default=True,
+        help="Run steps that follow each other in one pod where their pods would be alike.",
+    )
+    batch = click.option(
+        "--batch/--no-batch",
+        default=True,
+        show_default=True,
+        help="Run several splits of a foreach in one pod when there are more than --max-workers.",
+    )
+    loops = click.option(
+        "--loops",
+        default="pod",
+        show_default=True,
+        type=click.Choice(["pod", "pods"]),
+        help="Run all rounds of a step that follows itself in one pod, or each in a pod of its own.",
+    )
+    added: Callable[..., Any] = fuse(batch(loops(command)))
+    return added
