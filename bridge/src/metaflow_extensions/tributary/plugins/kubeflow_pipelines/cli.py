@@ -95,13 +95,6 @@ _authorize = click.option("--authorize", default=None, help="The deployment's pr
 @click.option("--new-token", default=None, help="Use this production token, and so this namespace, from now on.")
 @click.option("--tag", "tags", multiple=True, help="Tag every run of this deployment. May be given several times.")
 @click.option("--namespace", default=None, help="Metaflow namespace that steps read from, in place of the deployer's.")
-@click.option(
-    "--max-workers",
-    default=100,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="How many splits of one foreach run at a time.",
-)
 @options.shared_pods
 @click.option(
     "--version-name", default=None, help="Name of the pipeline's version. A hash of its content is used without it."

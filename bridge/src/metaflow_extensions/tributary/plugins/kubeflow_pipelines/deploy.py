@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from . import compat, compat_parameters, guard, inputs, names, provenance, reasons, schedules, stored, support, tokens
-from .compiler import attributes, checks, cron
+from .compiler import attributes, checks, cron, size
 from .compiler.emit import Documents, Payload, emit
 from .compiler.fuse import fuse
 from .compiler.ir import Flow, Target
@@ -126,7 +126,9 @@ def compile_flow(
     record = deployment(flow, target, StoredCode(url, sha, packed.metadata), ownership(token, tags, namespace))
     record_url, _ = put(boot.blob(record))
     payload = Payload(tuple(boot.command(compat.init_script())), record_url)
-    return emit(flow, wire(flow, fuse(structure(flow), target), target.loops), target, payload)
+    documents = emit(flow, wire(flow, fuse(structure(flow), target), target.loops), target, payload)
+    _refuse(size.problems(flow, documents, target))
+    return documents
 
 
 def create(

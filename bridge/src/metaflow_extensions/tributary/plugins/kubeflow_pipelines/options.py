@@ -10,7 +10,14 @@ from metaflow._vendor import click
 
 
 def shared_pods(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what decides whether several tasks share a pod."""
+    """Add what decides how many pods run at a time, and whether several tasks share one."""
+    width = click.option(
+        "--max-workers",
+        default=100,
+        show_default=True,
+        type=click.IntRange(min=1),
+        help="How many splits of one foreach run at a time.",
+    )
     fuse = click.option(
         "--fuse/--no-fuse",
         default=True,
@@ -30,5 +37,5 @@ def shared_pods(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Choice(["pod", "pods"]),
         help="Run all rounds of a step that follows itself in one pod, or each in a pod of its own.",
     )
-    added: Callable[..., Any] = fuse(batch(loops(command)))
+    added: Callable[..., Any] = width(fuse(batch(loops(command))))
     return added

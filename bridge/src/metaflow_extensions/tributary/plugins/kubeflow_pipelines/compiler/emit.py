@@ -23,6 +23,9 @@ from .wiring import Again, Scope, Task
 # A limit that is never reached. Argo counts it from the first attempt's start, so a short one forbids late retries.
 LONGEST_BACKOFF = "2592000s"
 
+# So many pods of one foreach fit into a run's Argo workflow; the list of all batches travels with each of them.
+MOST_BATCHES = 500
+
 Document = dict[str, Any]
 _TEXT = {"parameterType": "STRING"}
 _ORIGIN = {**_TEXT, "defaultValue": "", "description": "Set by `kubeflow-pipelines resume`; leave it empty."}
@@ -179,7 +182,7 @@ class _Printer:
         if output := _output(task):
             yield from (f"--{output}", f"{{{{$.outputs.parameters['{output}'].output_file}}}}")
         if task.batched:
-            yield from ("--batches", str(self.target.max_workers))
+            yield from ("--batches", str(min(self.target.max_workers, MOST_BATCHES)))
         if step.name == self.flow.start:
             for parameter in self.flow.parameters:
                 # One word: a value such as -1e-05 would read as an option if it stood alone.

@@ -45,8 +45,8 @@ def fuse(block: Block, target: Target) -> Block:
 def alike(one: Step, other: Step, target: Target) -> bool:
     """Whether one pod can run both steps and nobody can tell.
 
-    Their containers, pods and interpreters are the same, and they are tried again alike: a pod has as many retries as each of its
-    tasks. What one leaves in memory that is mounted as a folder would be missing to the other.
+    Their containers, pods and interpreters are the same, and they are tried again alike: a pod has as many retries as
+    each of its tasks. What one leaves in memory that is mounted as a folder would be missing to the other.
     """
     if _keeps_to_itself(one) or _keeps_to_itself(other):
         return False
