@@ -79,6 +79,7 @@ def test_nothing_is_fused_or_batched_against_the_users_will() -> None:
         {"retries": 0, "fallbacks": 1},
         {"minutes_between_retries": 3},
         {"interpreter": "env/bin/python"},
+        {"gang": True},
         {"environment": {"METAFLOW_X": "1"}},
         {"environment": {"PYTHONHASHSEED": "1"}},
     ],

@@ -65,7 +65,7 @@ def _early(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _keeps_to_itself(step: Step) -> bool:
     """Steps with folders in memory, gangs of pods, and steps that follow themselves, whose rounds share a pod."""
-    return step.recursive or step.parallel or step.decorator("parallel") is not None or pods.has_memory_folders(step)
+    return step.recursive or step.gang or pods.has_memory_folders(step)
 
 
 def _is_one_pod(body: Block) -> bool:
@@ -73,5 +73,5 @@ def _is_one_pod(body: Block) -> bool:
     match body:
         case (Run(step, then),):
             steps = (step, *then)
-            return not any(each.kind in ("foreach", "split-switch") or each.decorator("parallel") for each in steps)
+            return not any(each.gang or each.kind in ("foreach", "split-switch") for each in steps)
     return False
