@@ -81,8 +81,9 @@ def _ending(node: Node) -> Iterator[str]:
         case "end":
             return
         case "foreach":
-            yield "self.items = list(range(1 + pick(self.trace, 3)))"
-            yield f"self.next({ways}, foreach='items')"
+            # A list of its own: Metaflow looks the items of an outer foreach up by name in the innermost task.
+            yield f"self.items_{node.name} = list(range(1 + pick(self.trace, 3)))"
+            yield f"self.next({ways}, foreach='items_{node.name}')"
         case "switch":
             cases = ", ".join(f"{number}: self.{target}" for number, target in enumerate(node.targets))
             yield f"self.way = pick(self.trace, {len(node.targets)})"
