@@ -16,7 +16,7 @@ from bridge.tests.lib.interpreter import Interpreter
 from bridge.tests.lib.scheduler import schedule
 from bridge.tests.lib.walks import Runner, compiled, flow_of
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.checks import problems
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Loops, Target
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Loops
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.describe import Ownership, StoredCode, deployment
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.inputs import TaskPlace
 
@@ -45,13 +45,14 @@ class Fates:
         return self.numbers[(sum(map(ord, step)) + sum(path)) % len(self.numbers)]
 
 
-def check(drawing: Drawing, fates: Fates, target: Target) -> None:
+def check(drawing: Drawing, fates: Fates, loops: Loops) -> None:
     """Walk the compiled flow and Metaflow's own graph, and compare what ran."""
     graph = flow_class(drawing.source())._graph
+    target = replace(TARGET, loops=loops)
     flow = flow_of(graph)
     assert problems(flow, target) == []
     record = deployment(flow, target, StoredCode("s3://bucket/code", "0", "{}"), Ownership("tester", ""))
-    runner = Runner(record.steps, fates.width, fates.choice, target.loops)
+    runner = Runner(record.steps, fates.width, fates.choice, loops)
     Interpreter(compiled(flow, target), runner).run()
     wanted = schedule(graph, fates.width, fates.choice)
     assert runner.ran == wanted
@@ -65,16 +66,10 @@ def test_the_documents_run_what_metaflow_runs(capsys: pytest.CaptureFixture[str]
         drawing=drawings(),
         numbers=st.lists(st.integers(0, 5), min_size=3, max_size=7),
         loops=st.sampled_from(["pod", "pods"]),
-        fuse=st.booleans(),
-        batch=st.booleans(),
-        max_workers=st.sampled_from([1, 2, 4]),
     )
-    def all_graphs(
-        drawing: Drawing, numbers: list[int], loops: Loops, fuse: bool, batch: bool, max_workers: int
-    ) -> None:
-        counts.update([*drawing.features, "graphs", *(["fused"] if fuse else []), *(["batched"] if batch else [])])
-        target = replace(TARGET, loops=loops, fuse=fuse, batch=batch, max_workers=max_workers)
-        check(drawing, Fates(numbers), target)
+    def all_graphs(drawing: Drawing, numbers: list[int], loops: Loops) -> None:
+        counts.update([*drawing.features, "graphs"])
+        check(drawing, Fates(numbers), loops)
 
     all_graphs()
     with capsys.disabled():

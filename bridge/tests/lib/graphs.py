@@ -14,15 +14,7 @@ from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import
     Target,
 )
 
-# Each step in a pod of its own, where a test does not ask for more.
-TARGET = Target(
-    pipeline="testflow",
-    max_workers=4,
-    steps_config="steps-config",
-    steps_secret="steps-secret",
-    fuse=False,
-    batch=False,
-)
+TARGET = Target(pipeline="testflow", max_workers=4, steps_config="steps-config", steps_secret="steps-secret")
 
 KUBERNETES: Mapping[str, Any] = {
     "cpu": "1",

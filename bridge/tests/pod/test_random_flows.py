@@ -21,7 +21,7 @@ from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import
 SHARES = {"switch": 1 / 3, "nested": 1 / 3, "loop": 1 / 5}
 
 
-def check(drawing: Drawing, loops: Loops, shared: bool, folder: Path) -> None:
+def check(drawing: Drawing, loops: Loops, folder: Path) -> None:
     """Run a drawn flow in both ways and compare."""
     here, there = folder / "here", folder / "there"
     for each in (here, there):
@@ -30,8 +30,7 @@ def check(drawing: Drawing, loops: Loops, shared: bool, folder: Path) -> None:
     file.write_text(drawing.source())
     deployment = describe(file, there, loops=loops)
     run = SmallKubeflow(deployment, there, flows=folder)
-    target = replace(TARGET, loops=loops, fuse=shared, batch=shared, max_workers=2)
-    documents = compiled(flow_of(load(file)._graph), target)
+    documents = compiled(flow_of(load(file)._graph), replace(TARGET, loops=loops))
     Interpreter(documents, run.start).run()
     wanted = tasks("DrawnFlow", here, run_locally(file, here))
     assert differences(wanted, tasks("DrawnFlow", there, f"kfp-{run.run}")) == [], drawing.source()
@@ -50,11 +49,11 @@ def test_the_runner_leaves_what_a_local_run_leaves(flows: int, capsys: pytest.Ca
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(drawing=drawings(most=5), loops=st.sampled_from(["pod", "pods"]), shared=st.booleans())
-    def all_flows(drawing: Drawing, loops: Loops, shared: bool) -> None:
+    @given(drawing=drawings(most=5), loops=st.sampled_from(["pod", "pods"]))
+    def all_flows(drawing: Drawing, loops: Loops) -> None:
         counts.update([*drawing.features, "flows"])
         with TemporaryDirectory() as folder:
-            check(drawing, loops, shared, Path(folder))
+            check(drawing, loops, Path(folder))
 
     all_flows()
     with capsys.disabled():

@@ -9,7 +9,6 @@ Results go to stdout, all else to stderr, and what is refused ends with exit cod
 import json
 import os
 from dataclasses import replace
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +18,7 @@ from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 from metaflow.tagging_util import validate_tags
 
-from . import access, compat, compat_parameters, deploy, names, options, resource, run_commands, runs, tokens
+from . import access, compat, compat_parameters, deploy, names, resource, run_commands, runs, tokens
 from .attributes import attribute_file, write_deployment, write_run
 from .compiler import capabilities
 from .compiler.emit import Documents
@@ -95,7 +94,20 @@ _authorize = click.option("--authorize", default=None, help="The deployment's pr
 @click.option("--new-token", default=None, help="Use this production token, and so this namespace, from now on.")
 @click.option("--tag", "tags", multiple=True, help="Tag every run of this deployment. May be given several times.")
 @click.option("--namespace", default=None, help="Metaflow namespace that steps read from, in place of the deployer's.")
-@options.shared_pods
+@click.option(
+    "--max-workers",
+    default=100,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many splits of one foreach run at a time.",
+)
+@click.option(
+    "--loops",
+    default="pod",
+    show_default=True,
+    type=click.Choice(["pod", "pods"]),
+    help="Run all rounds of a step that follows itself in one pod, or each in a pod of its own.",
+)
 @click.option(
     "--version-name", default=None, help="Name of the pipeline's version. A hash of its content is used without it."
 )
@@ -146,8 +158,6 @@ def create(
     tags: tuple[str, ...],
     namespace: str | None,
     max_workers: int,
-    fuse: bool,
-    batch: bool,
     loops: Loops,
     version_name: str | None,
     experiment: str | None,
@@ -177,18 +187,16 @@ def create(
         title=title,
         description=description,
         loops=loops,
-        fuse=fuse,
-        batch=batch,
     )
     if said or only_json:
         target = replace(target, capabilities=capabilities.of(said or capabilities.USUAL, "the version that was said"))
     deploy.check_flow(obj, target)
     if experiment is not None and deploy.scheduled(obj) is None:
         raise Refused("--experiment: is for the runs of @schedule, and this flow has none. Give it to trigger.")
-    asked = tokens.TokenOptions(authorize, new_token, generate_new_token)
+    options = tokens.TokenOptions(authorize, new_token, generate_new_token)
     owner = deploy.owner(obj.flow_identity, target.pipeline)
     if only_json:
-        token = tokens.without_server(owner, asked)
+        token = tokens.without_server(owner, options)
         documents = deploy.compile_flow(obj, target, token=token, tags=tags, namespace=namespace, keep=keep_code)
         text = _print_documents(obj, target, documents, deploy.notes(obj, token), version_name, form, output)
         write_deployment(obj, deployer_attribute_file, {"pipeline_documents": text})
@@ -198,7 +206,7 @@ def create(
     obj.echo(f"Deploying *{obj.flow.name}* to Kubeflow Pipelines...", bold=True)
     if target.capabilities.note:
         obj.echo(target.capabilities.note)
-    token = deploy.token_for(server, target, obj.flow_identity, asked)
+    token = deploy.token_for(server, target, obj.flow_identity, options)
     documents = deploy.compile_flow(obj, target, token=token, tags=tags, namespace=namespace, keep=True)
     made = deploy.create(
         server,
@@ -292,8 +300,7 @@ def trigger(
 def status(obj: compat.State, run_id: str, as_json: bool) -> None:
     """Print the run's state and what is wrong with its steps."""
     steps = {node.name: node.type == "foreach" and not node.parallel_foreach for node in obj.graph}
-    look = partial(compat.ended_well, obj)
-    stands = deploy.status(_server(obj), obj.flow_identity, obj.pipeline_name, run_id, steps, _recall(obj), look)
+    stands = deploy.status(_server(obj), obj.flow_identity, obj.pipeline_name, run_id, steps, _recall(obj))
     if as_json:
         _say(obj, json.dumps(stands.document()))
         return

@@ -7,9 +7,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from . import compat, compat_parameters, guard, inputs, names, provenance, reasons, schedules, stored, support, tokens
-from .compiler import attributes, checks, cron, size
+from .compiler import attributes, checks, cron
 from .compiler.emit import Documents, Payload, emit
-from .compiler.fuse import fuse
 from .compiler.ir import Flow, Target
 from .compiler.problem import Problem
 from .compiler.read import read, with_interpreters
@@ -21,7 +20,6 @@ from .pod import boot
 from .provenance import DeploymentNotes, FlowIdentity, TakenParameter
 from .refusals import Refused
 from .server import Conflict, Pipeline, Server, Version
-from .shared_pods import Look, in_datastore, unseen
 from .tokens import Owner, TokenOptions
 
 DEFAULT_EXPERIMENT = "Default"
@@ -126,9 +124,7 @@ def compile_flow(
     record = deployment(flow, target, StoredCode(url, sha, packed.metadata), ownership(token, tags, namespace))
     record_url, _ = put(boot.blob(record))
     payload = Payload(tuple(boot.command(compat.init_script())), record_url)
-    documents = emit(flow, wire(flow, fuse(structure(flow), target), target.loops), target, payload)
-    _refuse(size.problems(flow, documents, target))
-    return documents
+    return emit(flow, wire(flow, structure(flow), target.loops), target, payload)
 
 
 def create(
@@ -196,22 +192,13 @@ def trigger(
 
 
 def status(
-    server: Server,
-    of: FlowIdentity,
-    name: str,
-    run_id: str,
-    steps: Mapping[str, bool],
-    recall: Recall,
-    look: Look = unseen,
+    server: Server, of: FlowIdentity, name: str, run_id: str, steps: Mapping[str, bool], recall: Recall
 ) -> RunStatus:
-    """How the run stands, by either of its ids. `steps` says of every step whether it is a foreach; `look` asks the
-    datastore about the tasks in pods that run several.
-    """
+    """How the run stands, by either of its ids. `steps` says of every step whether it is a foreach."""
     run = guard.flow_run(server, of, name, run_id, recall).run
     workflow = server.workflow(run.id)
     known = names.task_names(steps, [step for step, is_foreach in steps.items() if is_foreach])
-    ended = in_datastore(names.run_id(run.id), look)
-    states = reasons.step_states(run, workflow, known, ended)
+    states = reasons.step_states(run, workflow, known)
     stands = "CANCELED" if reasons.was_terminated(run, workflow) else run.state
     return RunStatus(names.run_id(run.id), run.id, stands, reasons.run_error(run, workflow, states), tuple(states))
 

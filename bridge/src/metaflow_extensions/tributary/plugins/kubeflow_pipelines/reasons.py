@@ -1,14 +1,13 @@
 """How the steps of a run stand, and why one failed, out of the Argo workflow that Kubeflow Pipelines keeps for it."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from .names import TaskNames
 from .pod.ids import task_id
 from .server import Run
-from .shared_pods import Ended, Place, asked, before, failed, none_known
 
 State = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "SKIPPED"]
 
@@ -71,12 +70,10 @@ class StepState:
         return f"{self.step}{''.join(f'[{index}]' for index in self.indexes)}"
 
 
-def step_states(
-    run: Run, workflow: Mapping[str, Any] | None, names: TaskNames, ended: Ended = none_known
-) -> list[StepState]:
+def step_states(run: Run, workflow: Mapping[str, Any] | None, names: TaskNames) -> list[StepState]:
     """The tasks of the run whose pods have begun, in that order. Of a step that follows itself the last round counts.
 
-    Without the workflow only names and states are known. `ended` is asked about pods that run several tasks.
+    Without the workflow only names and states are known.
     """
     if workflow is None:
         known = ((names.step(task.name), task.state) for task in run.tasks)
@@ -89,10 +86,7 @@ def step_states(
         place = _place(node["name"][prefix:], names)
         if place is None or (_is_driver(node) and _state(node) != "FAILED"):
             continue
-        retry = retries.get(_ATTEMPT.sub("", node["name"]))
-        places = asked(node) or (place,)
-        for state in _states_of(node, places, retry, ended):
-            found[state.step, state.indexes] = state
+        found[place] = _state_of(node, place, retries.get(_ATTEMPT.sub("", node["name"])))
     return list(found.values())
 
 
@@ -130,29 +124,6 @@ def in_words(message: str) -> str:
             more = re.sub(r"main:|exit code \d+|Error|\W", "", message.replace(match.group(), ""))
             return f"{said} ({_line(message)})" if more else said
     return _line(message)
-
-
-def _states_of(
-    node: Mapping[str, Any], places: Sequence[Place], retry: Mapping[str, Any] | None, ended: Ended
-) -> Iterator[StepState]:
-    """Of each task in a pod. Of those behind one that failed nothing is said."""
-    whole = _state_of(node, places[0], retry)
-    if len(places) == 1 or whole.state in ("SUCCEEDED", "SKIPPED"):
-        yield from (replace(whole, step=step, indexes=path) for step, path in places)
-        return
-    blamed = failed(node.get("message") or "")
-    done = set(ended(places))
-    if blamed is not None and blamed in places:
-        done |= set(before(places, blamed))
-    else:
-        blamed = next((place for place in places if place not in done), places[-1])
-    for place in places:
-        if place == blamed:
-            yield replace(whole, step=place[0], indexes=place[1])
-        elif place in done:
-            yield StepState(*place, "SUCCEEDED", None)
-        elif whole.state != "FAILED":
-            yield StepState(*place, "PENDING", None)
 
 
 def _state_of(

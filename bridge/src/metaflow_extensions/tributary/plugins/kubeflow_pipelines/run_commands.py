@@ -99,10 +99,7 @@ def show_logs(
     where = None if place is None else logs.Place.parse(place)
     server = console.server_of(obj)
     steps = {node.name: node.type == "foreach" for node in obj.graph}
-    ended = partial(compat.ended_well, obj)
-    look = partial(
-        deploy.status, server, obj.flow_identity, obj.pipeline_name, run_id, steps, console.recall(obj), ended
-    )
+    look = partial(deploy.status, server, obj.flow_identity, obj.pipeline_name, run_id, steps, console.recall(obj))
     stands = look()
     found = partial(logs.tasks, obj.flow_datastore, stands.run_id, list(obj.graph.sorted_nodes), where, attempt)
     if follow:

@@ -23,9 +23,6 @@ from .wiring import Again, Scope, Task
 # A limit that is never reached. Argo counts it from the first attempt's start, so a short one forbids late retries.
 LONGEST_BACKOFF = "2592000s"
 
-# So many pods of one foreach fit into a run's Argo workflow with room to spare: each takes some 550 bytes of its 1 MiB.
-MOST_BATCHES = 1000
-
 Document = dict[str, Any]
 _TEXT = {"parameterType": "STRING"}
 _ORIGIN = {**_TEXT, "defaultValue": "", "description": "Set by `kubeflow-pipelines resume`; leave it empty."}
@@ -113,8 +110,7 @@ class _Printer:
                 component = _body_name(name)
             case Step() as step:
                 component = self._step(task, step)
-                names = ",".join(each.name for each in (step, *task.then))
-                inputs[STEP_INPUT] = {"runtimeValue": {"constant": names}}
+                inputs[STEP_INPUT] = {"runtimeValue": {"constant": step.name}}
                 if step.name == self.flow.start:
                     inputs |= {name: {"componentInputParameter": name} for name in self._given()}
                 if step.retries or step.fallbacks:
@@ -158,8 +154,8 @@ class _Printer:
         if step.name == self.flow.start:
             declared |= dict.fromkeys(self._given(), _TEXT)
         component: Document = {"executorLabel": label, "inputDefinitions": {"parameters": declared}}
-        if output := _output(task):
-            component["outputDefinitions"] = {"parameters": {output: _TEXT}}
+        if step.kind in _OUTPUTS:
+            component["outputDefinitions"] = {"parameters": {_OUTPUTS[step.kind]: _TEXT}}
         self.components[name] = component
         return name
 
@@ -179,10 +175,8 @@ class _Printer:
     def _arguments(self, task: Task, step: Step) -> Iterator[str]:
         for depth in range(task.depth):
             yield from ("--index", _input(index_input(depth)))
-        if output := _output(task):
+        if output := _OUTPUTS.get(step.kind):
             yield from (f"--{output}", f"{{{{$.outputs.parameters['{output}'].output_file}}}}")
-        if task.batched:
-            yield from ("--batches", str(min(self.target.max_workers, MOST_BATCHES)))
         if step.name == self.flow.start:
             for parameter in self.flow.parameters:
                 # One word: a value such as -1e-05 would read as an option if it stood alone.
@@ -193,11 +187,6 @@ class _Printer:
         """The pipeline's inputs, which the first step is handed."""
         yield from (each.input for each in self.flow.parameters)
         yield ORIGIN_INPUT
-
-
-def _output(task: Task) -> str | None:
-    """What the task's container gives back to the pipeline."""
-    return _OUTPUTS.get(task.last.kind) if task.last else None
 
 
 def _root_input(parameter: Parameter) -> Document:

@@ -148,7 +148,6 @@ class Target:
     `workflow_timeout` is the most seconds that a run may take. `title` and `description` are for people to read.
     `capabilities` is what the server understands; before it has been asked, what the newest understands.
     `secrets` are those whose keys every step gets as variables.
-    `fuse` lets one pod run several steps, `batch` several splits of a foreach.
     """
 
     pipeline: str
@@ -162,5 +161,3 @@ class Target:
     description: str | None = None
     capabilities: Capabilities = EVERYTHING
     loops: Loops = "pod"
-    fuse: bool = True
-    batch: bool = True

@@ -103,11 +103,6 @@ def asked_service_account(step: Step) -> str | None:
     return str(decorator.attributes["service_account"])
 
 
-def has_memory_folders(step: Step) -> bool:
-    """Whether folders of the step's pod lie in memory."""
-    return bool(memory_mounts(_kubernetes(step)))
-
-
 def temporary_folder(attributes: Mapping[str, Any]) -> str | None:
     """Where METAFLOW_TEMPDIR must point for these @kubernetes attributes, or None."""
     return str(attributes["tmpfs_path"]) if _tmpfs(attributes) and attributes.get("tmpfs_tempdir") else None

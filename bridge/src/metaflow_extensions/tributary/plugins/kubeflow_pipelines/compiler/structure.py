@@ -13,18 +13,9 @@ from .ir import Flow, Step
 
 @dataclass(frozen=True)
 class Run:
-    """One step; of a step that may follow itself, all its rounds. `then` are further steps that run in its pod, and
-    `batched` says that a pod may run several splits of the last of them, a foreach.
-    """
+    """One step; of a step that may follow itself, all its rounds."""
 
     step: Step
-    then: tuple[Step, ...] = ()
-    batched: bool = False
-
-    @property
-    def last(self) -> Step:
-        """The step whose successors follow."""
-        return self.then[-1] if self.then else self.step
 
 
 @dataclass(frozen=True)

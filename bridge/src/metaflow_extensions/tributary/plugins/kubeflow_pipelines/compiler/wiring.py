@@ -31,7 +31,7 @@ class Task:
 
     `depth` is the number of foreaches around the work itself: that of the scope, and one more with `splits_of`.
     `choice_of` is the task whose choice it is handed, or None where a choice comes from the scope. `when` is the choice
-    with which the task runs; None for every choice. `then` and `batched` are those of structure.Run.
+    with which the task runs; None for every choice.
     """
 
     name: str
@@ -41,16 +41,6 @@ class Task:
     splits_of: str | None = None
     choice_of: str | None = None
     when: str | None = None
-    then: tuple[Step, ...] = ()
-    batched: bool = False
-
-    @property
-    def last(self) -> Step | None:
-        """The step whose successors follow, where the task's work is a step."""
-        match self.work:
-            case Step() as step:
-                return self.then[-1] if self.then else step
-        return None
 
 
 def wire(flow: Flow, block: Block, loops: Loops = "pod") -> Scope:
@@ -74,8 +64,8 @@ class _Wiring:
         """Append the block's tasks; `after` are those that it follows. Gives the tasks that a follower waits for."""
         for part in block:
             match part:
-                case Run():
-                    tasks.append(self._run(part, depth, after))
+                case Run(step):
+                    tasks.append(self._run(step, depth, after))
                     after = (tasks[-1].name,)
                 case Fork(branches):
                     tails = [self._lay(branch, depth, after, tasks) for branch in branches]
@@ -92,10 +82,9 @@ class _Wiring:
                     after = (tasks[-1].name,)
         return after
 
-    def _run(self, run: Run, depth: int, after: tuple[str, ...]) -> Task:
-        step = run.step
+    def _run(self, step: Step, depth: int, after: tuple[str, ...]) -> Task:
         if not self._in_pods(step):
-            return Task(self._name(step), step, depth, after, then=run.then, batched=run.batched)
+            return Task(self._name(step), step, depth, after)
         name = self._name(step, "rounds")
         one = Task(self._name(step), step, depth, ())
         again = Task(self._name(step, "again"), Again(name), depth, (one.name,), choice_of=one.name, when=step.name)
@@ -104,8 +93,8 @@ class _Wiring:
     def _each(self, foreach: Step, body: Block, depth: int, producer: str) -> Task:
         """The iterator: straight on the container when the body is one step, which saves a pod for every item."""
         match body:
-            case (Run(step, then),) if not self._in_pods(step):
-                return Task(self._name(step), step, depth, (producer,), splits_of=producer, then=then)
+            case (Run(step),) if not self._in_pods(step):
+                return Task(self._name(step), step, depth, (producer,), splits_of=producer)
             case _:
                 name = self._name(foreach, "each")
                 return Task(name, self.scope(name, body, depth), depth, (producer,), splits_of=producer)
@@ -118,8 +107,8 @@ class _Wiring:
 
     def _arm(self, chosen: str, block: Block, depth: int) -> Task:
         match block:
-            case (Run(step, then),) if not self._in_pods(step):
-                return Task(self._name(step), step, depth, (), when=chosen, then=then)
+            case (Run(step),) if not self._in_pods(step):
+                return Task(self._name(step), step, depth, (), when=chosen)
             case (Run(step), *_):
                 name = self._name(step, "arm")
                 return Task(name, self.scope(name, block, depth), depth, (), when=chosen)

@@ -1,10 +1,13 @@
-"""One task, from its inputs to its end: found done, or run in one attempt, and in @catch's fallback after the last."""
+"""One task from its inputs to its outputs: found done, or run attempt by attempt until it ends well or its pod has no
+further attempt.
+"""
 
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from metaflow.exception import MetaflowException
@@ -19,41 +22,42 @@ from .tasks import MAX_ATTEMPTS, RunTasks
 # Metaflow raises @timeout inside the step's process. Code that cannot be interrupted there is killed this much later.
 TIMEOUT_GRACE_SECONDS = 60.0
 
+_TERMINATED = 128 + signal.SIGTERM
+
 
 @dataclass(frozen=True)
 class Pod:
-    """What the tasks of one pod share. `parameters` are by pipeline input; `folder` is for files that the pod needs
-    while it lives.
+    """What the tasks of one container share: the run that they belong to, its parameters by pipeline input, and the
+    wish that all of them end.
     """
 
     deployment: Deployment
     run: str
+    parameters: Mapping[str, str]
     tasks: RunTasks
     stop: process.Stop
-    folder: Path
-    parameters: Mapping[str, str]
 
 
 class Execution:
     """One task in this pod; with `node`, the part of a gang's task that is this pod's."""
 
     def __init__(self, pod: Pod, place: inputs.TaskPlace, node: Node | None = None) -> None:
+        self._pod = pod
         self._deployment = pod.deployment
         self._steps = pod.deployment.steps
         self._run = pod.run
-        self._parameters = pod.parameters
         self._place = place
         self._record = self._steps[place.step]
         self._node = node
         self._task = node.task if node else task_id(place.step, place.path, place.round)
         self._tasks = pod.tasks
-        self._folder = pod.folder / self._task
+        self._folder = Path(tempfile.mkdtemp(prefix="tributary-"))
         self._interpreter = Interpreter.of(self._record, self._folder)
         self._stop = pod.stop
 
-    def run(self, told: int) -> outputs.Failure | None:
-        """Run the attempt that is due; None when the task has ended well, now or before. `told` is the attempt that
-        Kubeflow Pipelines speaks of. Raises process.BecomeCommand in every process forked on the way.
+    def run(self) -> outputs.Failure | None:
+        """Run the task if it has not ended well; None when it has then. Raises process.BecomeCommand in every process
+        forked on the way.
         """
         if self._node is not None:
             number = self._node.attempt
@@ -63,7 +67,9 @@ class Execution:
             print(f"{self._name}: ended well in attempt {max(history.started)}, not run again", file=sys.stderr)
             return None
         retries = (self._record.user_code_retries, self._record.error_retries)
-        return self._attempt_all(attempts.resolve(told, history, *retries))
+        if inputs.recursive(self._steps, self._place.step):
+            return self._attempt_round(attempts.resolve_round(os.environ, history, retries[0]))
+        return self._attempt_all(attempts.resolve(os.environ, history, *retries))
 
     @property
     def _name(self) -> str:
@@ -80,8 +86,21 @@ class Execution:
         last = min(attempt.number + fallbacks, MAX_ATTEMPTS - 1)
         while (failure := self._attempt_once(attempt)) is not None:
             if self._stop.asked or attempt.number >= last:
-                return replace(failure, again=attempt.has_next and attempt.number + 1 < MAX_ATTEMPTS)
+                return failure
             print(f"{failure.reason}. @catch takes over.", file=sys.stderr)
+            attempt = attempt.next()
+        return None
+
+    def _attempt_round(self, attempt: attempts.Attempt | None) -> outputs.Failure | None:
+        """All attempts of a round. Each round has those of @retry, and the pipeline's retries are for the whole pod."""
+        if attempt is None:
+            return outputs.Failure(1, f"{self._name}: all attempts of this round have failed")
+        while (failure := self._attempt_all(attempt)) is not None:
+            if self._stop.asked or attempt.number >= attempt.max_user_code_retries:
+                return failure
+            minutes = self._record.minutes_between_retries
+            print(f"{failure.reason}. The next attempt begins in {minutes} minutes.", file=sys.stderr)
+            self._stop.wait_for(60.0 * minutes)
             attempt = attempt.next()
         return None
 
@@ -103,7 +122,7 @@ class Execution:
     def _init(self, logs: process.Logs, attempt: attempts.Attempt) -> outputs.Failure | None:
         """Store the run's parameters, as an attempt's first command."""
         try:
-            values = parameters.values(self._deployment.parameters, self._parameters, self._tasks.recall)
+            values = parameters.values(self._deployment.parameters, self._pod.parameters, self._tasks.recall)
         except parameters.ParameterError as error:
             logs.note(str(error))
             return outputs.Failure(1, f"{self._name}: {error}")
@@ -146,14 +165,14 @@ class Execution:
         where = f"{self._name}, attempt {attempt.number}"
         timeout = self._record.timeout_seconds
         limit = None if timeout is None or attempt.is_fallback else timeout + TIMEOUT_GRACE_SECONDS
-        code = process.TERMINATED
+        code = _TERMINATED
         if not self._stop.asked:
             ended = process.run(argv, logs, self._stop, limit, program=program)
             if ended.code == 0:
                 return None
             code, what = ended.code, ended.reason or f"exit code {ended.code}"
         if self._stop.asked:
-            code, what = process.TERMINATED, "the pod was told to stop"
+            code, what = _TERMINATED, "the pod was told to stop"
         elif self._stop.timed_out:
             what = f"killed, it did not heed its @timeout of {timeout} seconds"
         elif code > 128:

@@ -79,11 +79,7 @@ def recursive(steps: Mapping[str, StepRecord], name: str) -> bool:
 
 
 def check_path(steps: Mapping[str, StepRecord], name: str, path: Sequence[int]) -> TaskPlace:
-    """The task's place; ValueError when there is no such step, or when the number of indices is not that of the
-    foreaches around it.
-    """
-    if name not in steps:
-        raise ValueError(f"step {name}: is not in the deployed flow")
+    """The task's place; ValueError when the number of indices is not that of the foreaches around the step."""
     wanted = steps[name].foreach_parents
     if len(path) != len(wanted):
         raise ValueError(

@@ -15,31 +15,20 @@ _TERMINATION_BYTES = 2048
 
 @dataclass(frozen=True)
 class Failure:
-    """Why the task did not end well, the exit code that says so, and whether it has a retry left."""
+    """Why the task did not end well, and the exit code that says so."""
 
     code: int
     reason: str
-    again: bool = False
 
 
-def write_splits(file: Path, count: int, batches: int | None) -> None:
-    """Write the indices of a foreach's splits as the pipeline's loop reads them: a JSON list of strings.
-
-    More splits than `batches` are written as that many ranges at most, each for one pod: "0:3", "3:6", …
-    """
-    _write(file, json.dumps(_items(count, batches), separators=(",", ":")))
+def write_splits(file: Path, count: int) -> None:
+    """Write the indices of a foreach's splits as the pipeline's loop reads them: a JSON list of strings."""
+    _write(file, json.dumps([str(index) for index in range(count)], separators=(",", ":")))
 
 
 def write_choice(file: Path, step: str) -> None:
     """Write the name of the step that a switch chose, as the pipeline's conditions read it."""
     _write(file, step)
-
-
-def _items(count: int, batches: int | None) -> list[str]:
-    if batches is None or count <= batches:
-        return [str(index) for index in range(count)]
-    size = -(-count // batches)
-    return [f"{first}:{min(first + size, count)}" for first in range(0, count, size)]
 
 
 def report(failure: Failure) -> int:

@@ -8,10 +8,10 @@ runner is used in it.
 import contextlib
 import os
 import runpy
-import select
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,13 +26,10 @@ from . import stderr
 
 STREAMS = ("stdout", "stderr")
 
-# The exit code of a pod that was told to stop.
-TERMINATED = 128 + signal.SIGTERM
-
 # A process that was told to stop has this long before it is killed. Kubernetes gives the pod 30 seconds in all.
 STOP_SECONDS = 10.0
 
-# A process that ended may leave daemons that hold its output open; what they still write is not waited for.
+# A process that ended may leave children that hold its output open; what they still write is not waited for.
 _DRAIN_SECONDS = 2.0
 
 
@@ -118,7 +115,6 @@ class Stop:
         self.asked = False
         self.timed_out = False
         self._process = 0
-        self._woken, self._wake = os.pipe()
         signal.signal(signal.SIGTERM, self._on_terminate)
         signal.signal(signal.SIGALRM, self._on_alarm)
 
@@ -135,13 +131,14 @@ class Stop:
         code = os.waitstatus_to_exitcode(status)
         return 128 - code if code < 0 else code
 
-    def pause(self, seconds: float) -> None:
-        """Do nothing for so long, or until the stop is asked for."""
-        select.select([self._woken], [], [], seconds)
+    def wait_for(self, seconds: float) -> None:
+        """Wait so long, or until the runner is told to stop."""
+        end = time.monotonic() + seconds
+        while not self.asked and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 1.0))
 
     def _on_terminate(self, _number: int, _frame: FrameType | None) -> None:
         self.asked = True
-        os.write(self._wake, b".")
         if self._process:
             self._tell()
 
@@ -175,9 +172,6 @@ def run(argv: list[str], logs: Logs, stop: Stop, limit: float | None, *, program
     for thread in (saver, *pumps):
         thread.start()
     code = stop.wait(process, limit)
-    # What it left running would end with its pod; here the next task begins.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process, signal.SIGKILL)
     for pump in pumps:
         pump.join(_DRAIN_SECONDS)
     finished.set()
@@ -186,7 +180,6 @@ def run(argv: list[str], logs: Logs, stop: Stop, limit: float | None, *, program
 
 
 def _become(argv: list[str], pipes: dict[str, tuple[int, int]], program: bool) -> NoReturn:
-    os.setpgid(0, 0)
     for stream, number in (("stdout", 1), ("stderr", 2)):
         os.dup2(pipes[stream][1], number)
     for ends in pipes.values():

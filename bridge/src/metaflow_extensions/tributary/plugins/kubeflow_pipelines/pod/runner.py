@@ -1,12 +1,11 @@
-"""Runs the tasks of a flow inside the container that Kubeflow Pipelines started for them.
+"""Runs one task of a flow inside the container that Kubeflow Pipelines started for it.
 
-Nothing but steps' names and foreach indices comes through Kubeflow Pipelines; ids are computed, inputs and attempts are
-found in the datastore. A task that ended well is not run again. What the pipeline reads is written last, when all else
-is stored.
+Nothing but a step's name and its foreach indices comes to it through Kubeflow Pipelines; ids are computed, inputs and
+attempts are found in the datastore. A task that ended well is not run again. What the pipeline reads is written last,
+when all else is stored.
 """
 
 import argparse
-import itertools
 import json
 import os
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..record import Deployment
-from . import ids, inputs, mounted, outputs, variables
+from . import commands, ids, inputs, mounted, outputs
 from .origin import Origin
 
 if TYPE_CHECKING:
@@ -30,78 +29,62 @@ def _input_and_text(word: str) -> tuple[str, str]:
     return name, text
 
 
-def _indexes(word: str) -> range:
-    """One index, or a half-open range of them: "3", "3:7"."""
-    first, _, end = word.partition(":")
-    return range(int(first), int(end) if end else int(first) + 1)
-
-
 def main(record: str, argv: Sequence[str]) -> int:
-    """Run the tasks that argv names; gives the container's exit code. The working folder is the unpacked code package.
+    """Run the task that argv names; gives the container's exit code. The working folder is the unpacked code package.
 
-    argv: STEP[,STEP...] [--index I]... [--splits FILE] [--batches N] [--choice FILE] [--parameter=INPUT=TEXT]...
-    [--origin=TEXT]
-    The steps are run one after the other. The last index may be a range, a batch: the steps are run for each.
+    argv: STEP [--index I]... [--splits FILE] [--choice FILE] [--parameter=INPUT=TEXT]... [--origin=TEXT]
     """
     deployment = Deployment.from_json(record)
     parser = argparse.ArgumentParser(prog="runner")
-    parser.add_argument("steps", type=lambda word: word.split(","))
-    parser.add_argument("--index", type=_indexes, action="append", default=[])
+    parser.add_argument("step", choices=deployment.steps)
+    parser.add_argument("--index", type=int, action="append", default=[])
     parser.add_argument("--splits", type=Path)
-    parser.add_argument("--batches", type=int)
     parser.add_argument("--choice", type=Path)
     parser.add_argument("--parameter", type=_input_and_text, action="append", default=[])
     parser.add_argument("--origin", type=Origin.from_text)
     given = parser.parse_args(argv)
-    paths = list(itertools.product(*given.index))
-    chains = tuple(tuple(inputs.check_path(deployment.steps, step, path) for step in given.steps) for path in paths)
+    place = inputs.check_path(deployment.steps, given.step, given.index)
     run = ids.run_id(os.environ["TRIBUTARY_RUN"])
 
     # Metaflow reads its settings once, when it is imported: so not before this, and not at the top of this file.
     os.environb.update(mounted.variables(Path(mounted.SECRETS_MOUNT), os.environ))
-    surroundings = variables.Variables(deployment, run)
-    surroundings.enter(given.steps[0])
+    os.environ.update(commands.environment(deployment, given.step, run))
     from metaflow.exception import MetaflowException
 
+    from . import work
     from .process import BecomeCommand
     from .resume import clone_origin
-    from .work import Asked
 
-    asked = Asked(chains, given.splits, given.batches, given.choice, dict(given.parameter))
     try:
         failure = None if given.origin is None else clone_origin(deployment, run, given.origin)
         if failure is None:
-            failure = _run(deployment, run, asked, surroundings)
+            failure = _run(deployment, run, work.Asked(place, given.splits, given.choice, dict(given.parameter)))
     except BecomeCommand as forked:
         command = forked.with_traceback(None)
     except MetaflowException as error:
         what = " ".join(f"{error.headline}: {error}".split())
-        return outputs.report(outputs.Failure(1, f"{deployment.flow_name}/{run}/{surroundings.step}: {what}"))
+        return outputs.report(outputs.Failure(1, f"{deployment.flow_name}/{run}/{given.step}: {what}"))
     else:
         return 0 if failure is None else outputs.report(failure)
     command.run()
 
 
-def _run(
-    deployment: Deployment, run: str, asked: "work.Asked", surroundings: variables.Variables
-) -> outputs.Failure | None:
-    """Run the tasks. What Kubeflow Pipelines starts for a @parallel step makes a gang, and runs no step itself."""
+def _run(deployment: Deployment, run: str, asked: "work.Asked") -> outputs.Failure | None:
+    """Run the task. What Kubeflow Pipelines starts for a @parallel step makes a gang, and runs no step itself."""
     from . import gang, gang_node, process, work
     from .cluster import Cluster
     from .execution import Execution, Pod
     from .tasks import RunTasks
 
-    # A gang's step shares its pod with no other.
-    place = asked.chains[0][0]
-    record = deployment.steps[place.step].gang
+    record = deployment.steps[asked.place.step].gang
     if record is None:
-        return work.Work(deployment, run, asked, surroundings).run()
+        return work.do(deployment, run, asked)
     cluster = Cluster.of_this_pod()
-    node = gang_node.of_this_pod(os.environ, place)
+    node = gang_node.of_this_pod(os.environ, asked.place)
     if node is None:
         namespace, own = os.environ["TRIBUTARY_NAMESPACE"], os.environ["TRIBUTARY_POD"]
         command = tuple(json.loads(os.environ[COMMAND]))
-        return gang.drive(deployment, run, place, gang.Pods(cluster, namespace, own, command))
+        return gang.drive(deployment, run, asked.place, gang.Pods(cluster, namespace, own, command))
     with gang_node.joined(node, record, cluster):
-        pod = Pod(deployment, run, RunTasks(deployment, run), process.Stop(), work.new_folder(), {})
-        return Execution(pod, place, node).run(0)
+        pod = Pod(deployment, run, {}, RunTasks(deployment, run), process.Stop())
+        return Execution(pod, asked.place, node).run()
