@@ -16,6 +16,8 @@ OUTCOMES = ("attempt-done", "attempt_ok")
 PLAIN_CARD = "html"
 # What @catch prints: a traceback that names the folders of the machine.
 _OF_CATCH = ("@catch caught an exception from ", ">  ")
+# When @timeout ends a step, it says so behind the time of day.
+_TIME_OF_DAY = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} ")
 _ROUND = re.compile(r"-r(\d+)$")
 
 
@@ -102,6 +104,11 @@ def _task_differences(wanted: SeenTask, found: SeenTask) -> Iterator[str]:
             yield f"artifact {name!r}: {wanted.artifacts[name]!r} on the laptop, {found.artifacts[name]!r} there"
 
 
+def _said(stdout: str) -> tuple[str, ...]:
+    """The lines that must be the same on any machine at any time."""
+    return tuple(_TIME_OF_DAY.sub("", line) for line in stdout.splitlines() if not line.startswith(_OF_CATCH))
+
+
 def _seen(task: Any, of_pathspec: dict[str, Place], cards: Cards) -> SeenTask:
     return SeenTask(
         pathspec=task.pathspec,
@@ -109,7 +116,7 @@ def _seen(task: Any, of_pathspec: dict[str, Place], cards: Cards) -> SeenTask:
         artifacts={artifact.id: artifact.data for artifact in task},
         index=task.index,
         stack=tuple(tuple(frame) for frame in _stack(task)),
-        stdout=tuple(line for line in task.stdout.splitlines() if not line.startswith(_OF_CATCH)),
+        stdout=_said(task.stdout),
         outcomes=Counter((each.name, each.value) for each in task.metadata if each.name in OUTCOMES),
         # A card's own id is chosen by the user; its order among its kind is that of the store.
         cards=tuple(sorted(map(_card, cards(task)), key=repr)),

@@ -201,3 +201,11 @@ def test_two_tasks_at_one_place_are_an_error() -> None:
         ValueError, match=r"Flow/run/work/t-work and Flow/run/work/t-work-again stand at the same place work"
     ):
         tasks(Run((Task("t-work"), Task("t-work-again"))), cards_of)
+
+
+def test_the_time_at_which_a_step_was_stopped_is_not_compared() -> None:
+    words = "2026-11-25 {} Step work timed out after 0 hours, 0 minutes, 1 seconds\n"
+    here, there = (replace(HERE, stdout=words.format(time)) for time in ("22:06:44.128", "22:08:41.170"))
+    assert differences(Run((here,)), Run((there,)), cards_of) == []
+    longer = replace(there, stdout=there.stdout.replace("1 seconds", "2 seconds"))
+    assert differences(Run((here,)), Run((longer,)), cards_of) != []
