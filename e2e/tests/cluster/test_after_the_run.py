@@ -12,7 +12,7 @@ from laptop.ends import done_once, end_state
 from laptop.gate import Gate
 from laptop.shell import Laptop
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.long]
 MENDED = Path(__file__).parent / "flows" / "mended_flow.py"
 
 

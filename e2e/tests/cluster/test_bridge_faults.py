@@ -18,7 +18,7 @@ from laptop.eventually import eventually
 from laptop.gate import Gate
 from laptop.shell import Laptop
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.long]
 FLOWS = Path(__file__).parent / "flows"
 STRICKEN = FLOWS / "stricken_flow.py"
 BEFORE = {Place("start"), Place("caught")}
