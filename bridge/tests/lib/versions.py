@@ -9,6 +9,7 @@ from metaflow_extensions.tributary.plugins.kubeflow_pipelines import support
 
 # Flow -> what it is about, by its name in support.SINCE.
 NEEDS = {
+    "config_flow": "Config(plain=True)",
     "custom_names_flow": "other names for start and end",
     "single_step_flow": "a flow of one step",
 }

@@ -217,6 +217,7 @@ TRIGGER_OPTIONS = frozenset({"deployer-attribute-file", "experiment", "help", "r
 """What `kubeflow-pipelines trigger` takes beside the flow's parameters."""
 
 SINCE: Mapping[str, str] = {
+    "Config(plain=True)": "2.19.10",
     "other names for start and end": "2.19.23",
     "a flow of one step": "2.19.23",
     "@kubernetes(extended_resources=...)": "2.19.34",
