@@ -10,7 +10,7 @@ import pytest
 
 from bridge.tests.lib.commands import SETTINGS
 from bridge.tests.lib.kubeflow import Answer, Kubeflow, serving
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines import deployed_flow
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines import deployed_flow, door
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import (
     DeploymentNotes,
     FlowIdentity,
@@ -18,6 +18,7 @@ from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import 
     describe_pipeline,
     describe_version,
 )
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.refusals import Refused
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.server import Server
 
 FLOW = """from metaflow import FlowSpec, Parameter, step
@@ -110,7 +111,7 @@ def test_a_server_that_is_away_is_not_taken_for_the_end_of_the_run(kubeflow: Kub
     run = from_deployment().trigger()
     kubeflow.failing = "GET /apis/v2beta1/runs"
     kubeflow.failures = [Answer(503, "starting")] * 9
-    with pytest.raises(deployed_flow.CommandFailed, match="Try again when it is well"):
+    with pytest.raises(door.CommandFailed, match="Try again when it is well"):
         run.wait_for_completion()
 
 
@@ -118,9 +119,9 @@ def test_only_flows_of_metaflow_are_listed_and_found(kubeflow: Kubeflow) -> None
     listed = deployed_flow.KubeflowPipelinesDeployedFlow.list_deployed_flows
     assert [flow.name for flow in listed()] == ["doorflow"]
     assert list(listed("OtherFlow")) == []
-    with pytest.raises(deployed_flow.CommandFailed, match="was not made from a Metaflow flow"):
+    with pytest.raises(door.CommandFailed, match="was not made from a Metaflow flow"):
         deployed_flow.KubeflowPipelinesDeployedFlow.from_deployment("somebodys")
-    with pytest.raises(deployed_flow.CommandFailed, match="is not on Kubeflow Pipelines"):
+    with pytest.raises(door.CommandFailed, match="is not on Kubeflow Pipelines"):
         deployed_flow.KubeflowPipelinesDeployedFlow.from_deployment("nowhere")
 
 
@@ -136,3 +137,12 @@ def test_only_flows_of_metaflow_are_listed_and_found(kubeflow: Kubeflow) -> None
 )
 def test_a_branch_is_said_by_the_options_that_made_it(branch: str | None, options: dict[str, Any]) -> None:
     assert deployed_flow._branch(FlowIdentity("DoorFlow", "project", branch)) == options
+
+
+def test_a_server_that_fails_does_not_read_as_nobodys_pipeline(kubeflow: Kubeflow) -> None:
+    deployed = deployed_flow.KubeflowPipelinesDeployedFlow
+    kubeflow.failing = "GET /apis/v2beta1/pipelines/p"
+    for look in (lambda: deployed.from_deployment("doorflow"), lambda: list(deployed.list_deployed_flows())):
+        kubeflow.failures = [Answer(503, "starting")] * 9
+        with pytest.raises(Refused, match="Try again when it is well"):
+            look()

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -75,8 +76,8 @@ def _wheels(release: str) -> Path:
     target = _cache() / "protos" / f"{release}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
     if target.is_dir():
         return target
-    part = target.with_name(f"{target.name}.{os.getpid()}")
-    shutil.rmtree(part, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
     arguments = ["--quiet", "--no-deps", "--require-hashes", "--target", str(part), "--requirement", str(lock)]
     subprocess.run([sys.executable, "-m", "uv", "pip", "install", *arguments], check=True)
     try:

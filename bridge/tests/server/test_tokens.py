@@ -77,10 +77,11 @@ def test_a_token_that_was_kept_on_this_machine_is_enough() -> None:
 
 
 def test_without_a_server_the_token_is_always_the_same() -> None:
-    assert tokens.without_server(ALICE, TokenOptions()) == PLACEHOLDER
-    twice = [tokens.without_server(ALICE, TokenOptions(generate=True)) for _ in range(2)]
+    assert tokens.without_server(ALICE, TokenOptions(), kept=False) == PLACEHOLDER
+    twice = [tokens.without_server(ALICE, TokenOptions(generate=True), kept=False) for _ in range(2)]
     assert twice == [made(ALICE, None)] * 2
-    assert tokens.without_server(ALICE, TokenOptions(new="production:mine")) == "mine"
+    assert tokens.without_server(ALICE, TokenOptions(new="production:mine"), kept=True) == "mine"
+    assert tokens.without_server(ALICE, TokenOptions(), kept=True) == made(ALICE, None)
 
 
 def test_all_flows_of_a_branch_share_a_token_and_branches_do_not() -> None:

@@ -10,7 +10,6 @@ import json
 import os
 from dataclasses import replace
 from importlib import metadata
-from pathlib import Path
 from typing import Any, Literal
 
 from metaflow import metaflow_config
@@ -18,7 +17,7 @@ from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 from metaflow.tagging_util import validate_tags
 
-from . import access, compat, compat_parameters, deploy, names, resource, run_commands, runs, tokens
+from . import access, compat, compat_parameters, console, deploy, names, resource, run_commands, runs, tokens
 from .attributes import attribute_file, write_deployment, write_run
 from .compiler import capabilities
 from .compiler.emit import Documents
@@ -196,7 +195,7 @@ def create(
     options = tokens.TokenOptions(authorize, new_token, generate_new_token)
     owner = deploy.owner(obj.flow_identity, target.pipeline)
     if only_json:
-        token = tokens.without_server(owner, options)
+        token = tokens.without_server(owner, options, kept=keep_code)
         documents = deploy.compile_flow(obj, target, token=token, tags=tags, namespace=namespace, keep=keep_code)
         text = _print_documents(obj, target, documents, deploy.notes(obj, token), version_name, form, output)
         write_deployment(obj, deployer_attribute_file, {"pipeline_documents": text})
@@ -240,7 +239,7 @@ def _print_documents(
         text = resource.resources(documents, target, noted, version, obj.kubeflow_namespace)
     else:
         text = documents.text(indent=2)
-    _write(text, output)
+    console.write(text, output)
     return text
 
 
@@ -379,18 +378,6 @@ def _tell_token(obj: compat.State, owner: tokens.Owner, token: str) -> None:
         compat.keep_token(owner.prefix, token)
     except OSError as error:
         obj.echo(f"The token could not be kept on this machine ({error.strerror}). Give it with --authorize next time.")
-
-
-def _write(text: str, output: str | None) -> None:
-    if output is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        Path(output).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise Refused(
-            f"--output {output!r}: cannot be written ({error.strerror}). Name a file in a folder that exists."
-        ) from None
 
 
 def _is_installed(distribution: str) -> bool:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from metaflow import metaflow_config
+from metaflow._vendor import click
 
 from . import access, compat, guard, names
 from .refusals import Refused
@@ -52,6 +53,19 @@ def write_run_id(file: str | None, run_id: str) -> None:
         Path(file).write_text(run_id, encoding="utf-8")
     except OSError as error:
         raise Refused(f"--run-id-file: {file!r}: {error.strerror}. The run {run_id} has started.") from error
+
+
+def write(text: str, output: str | None) -> None:
+    """Write documents to the file of --output, or to stdout without one. Refused when that cannot be done."""
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(output).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Refused(
+            f"--output {output!r}: cannot be written ({error.strerror}). Name a file in a folder that exists."
+        ) from None
 
 
 def see(obj: compat.State, run_id: str) -> None:

@@ -300,6 +300,6 @@ def _upload(server: Server, pipeline: Pipeline, name: str, text: str, descriptio
 def _flow_of(pipeline: Pipeline) -> str | None:
     try:
         found = provenance.identity_of(pipeline.description)
-    except Refused:
+    except provenance.Unreadable:
         return None
     return found.flow if found else None

@@ -1,176 +1,22 @@
-"""What Metaflow's Deployer API gives for a flow on Kubeflow Pipelines, and for its runs.
+"""What Metaflow's Deployer API gives for a flow on Kubeflow Pipelines.
 
-Each method runs the command of the same name, with the Deployer's environment, folder and profile: so the rules stand
-in one place, and what is refused on the command line is refused here, with the same words.
+Each method that changes something runs the command of the same name, with the Deployer's environment, folder and
+profile: so the rules stand in one place, and what is refused on the command line is refused here, with the same words.
 """
 
 import json
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from metaflow.client.core import get_metadata
-from metaflow.exception import MetaflowException
-from metaflow.runner.deployer import DeployedFlow, Deployer, TriggeredRun, generate_fake_flow_file_contents
-from metaflow.runner.utils import get_lower_level_group, handle_timeout, temporary_fifo
+from metaflow.runner.deployer import DeployedFlow, Deployer, generate_fake_flow_file_contents
 
 from . import console, guard, provenance
+from .door import CommandFailed, succeeds
 from .provenance import DeploymentNotes, FlowIdentity, TakenParameter
-from .refusals import Refused
 from .server import Pipeline, Server
-
-
-class CommandFailed(MetaflowException):  # type: ignore[misc]
-    """A command of `kubeflow-pipelines` was refused or failed; the message is what it said."""
-
-    headline = "Kubeflow Pipelines"
-
-
-class KubeflowPipelinesTriggeredRun(TriggeredRun):  # type: ignore[misc]
-    """
-    A run that was started on Kubeflow Pipelines.
-    """
-
-    @property
-    def run_id(self) -> str:
-        """
-        Metaflow's id of the run.
-        """
-        return str(self.pathspec).rsplit("/", 1)[-1]
-
-    @property
-    def status(self) -> str:
-        """
-        How the run stands.
-
-        Returns
-        -------
-        str
-            Pending, Running, Paused, Canceling, Succeeded, Failed, Canceled or Skipped.
-
-        Raises
-        ------
-        CommandFailed
-            If Kubeflow Pipelines does not say.
-        """
-        return str(self.status_details["state"]).capitalize()
-
-    @property
-    def status_details(self) -> dict[str, Any]:
-        """
-        What `status --json` says: the run's state and error, and those of its tasks.
-        """
-        details: dict[str, Any] = json.loads(_output(self.deployer, "status", run_id=self.run_id, as_json=True))
-        return details
-
-    @property
-    def is_running(self) -> bool:
-        """
-        Whether the run has not ended.
-        """
-        return self.status not in ("Succeeded", "Failed", "Canceled", "Skipped")
-
-    def wait_for_completion(self, check_interval: int = 5, timeout: int | None = None) -> None:
-        """
-        Wait for the run's end.
-
-        Parameters
-        ----------
-        check_interval : int, default 5
-            Seconds between two looks.
-        timeout : int, optional, default None
-            Seconds to wait at most. If None, waits as long as it takes.
-
-        Raises
-        ------
-        TimeoutError
-            If the run has not ended by then.
-        """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while self.is_running:
-            if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"Run {self.run_id} has not ended within {timeout} seconds.")
-            time.sleep(check_interval)
-
-    def terminate(self, **kwargs: Any) -> bool:
-        """
-        Terminate the run.
-
-        Parameters
-        ----------
-        authorize : str, optional, default None
-            The deployment's production token, if somebody else made it.
-
-        Returns
-        -------
-        bool
-            True if the command was successful, False otherwise.
-        """
-        return _succeeds(self.deployer, "terminate", run_id=self.run_id, **kwargs)
-
-    def retry(self, **kwargs: Any) -> bool:
-        """
-        Run again what failed in the run, after it has ended.
-
-        Parameters
-        ----------
-        authorize : str, optional, default None
-            The deployment's production token, if somebody else made it.
-
-        Returns
-        -------
-        bool
-            True if the command was successful, False otherwise.
-        """
-        return _succeeds(self.deployer, "retry", run_id=self.run_id, **kwargs)
-
-    def resume(self, **kwargs: Any) -> "KubeflowPipelinesTriggeredRun":
-        """
-        Start a run that takes over what ended well in this one, and runs the rest.
-
-        Parameters
-        ----------
-        step_to_rerun : str, optional, default None
-            Run this step and all that follow again, also where they ended well.
-        experiment : str, optional, default None
-            Experiment that the run belongs to.
-        version_name : str, optional, default None
-            Version of the pipeline to run. The newest is run without it.
-
-        Returns
-        -------
-        KubeflowPipelinesTriggeredRun
-            The new run. RuntimeError with the command's words when it was refused.
-        """
-        return _started(self.deployer, "resume", run_id=self.run_id, **kwargs)
-
-    def logs(self, place: str | None = None, **kwargs: Any) -> str:
-        """
-        What the run's tasks wrote, as `logs` shows it.
-
-        Parameters
-        ----------
-        place : str, optional, default None
-            STEP, or STEP/INDEX/... for the tasks below these indexes. All tasks without it.
-        stdout, stderr, timestamps : bool, optional, default False
-            The options of `logs`.
-        attempt : int, optional, default None
-            The attempt to show, in place of the latest.
-
-        Returns
-        -------
-        str
-            The lines.
-
-        Raises
-        ------
-        CommandFailed
-            If none of the tasks has begun.
-        """
-        where = {} if place is None else {"place": place}
-        return _output(self.deployer, "logs", run_id=self.run_id, **where, **kwargs)
+from .triggered_run import KubeflowPipelinesTriggeredRun, started
 
 
 class KubeflowPipelinesDeployedFlow(DeployedFlow):  # type: ignore[misc]
@@ -224,7 +70,11 @@ class KubeflowPipelinesDeployedFlow(DeployedFlow):  # type: ignore[misc]
         """
         server = _server(None)
         for pipeline in server.pipelines():
-            notes = _notes(server, pipeline)
+            try:
+                notes = _notes(server, pipeline)
+            except provenance.Unreadable:
+                # Another version of the extension made it; it is told when it is asked for by name.
+                continue
             if notes is not None and flow_name in (None, notes.identity.flow):
                 yield cls(deployer=_deployer(pipeline.name, notes, None))
 
@@ -302,7 +152,7 @@ class KubeflowPipelinesDeployedFlow(DeployedFlow):  # type: ignore[misc]
         KubeflowPipelinesTriggeredRun
             The run. RuntimeError with the command's words when it was refused.
         """
-        return _started(self.deployer, "trigger", **kwargs)
+        return started(self.deployer, "trigger", **kwargs)
 
     def delete(self, **kwargs: Any) -> bool:
         """
@@ -318,7 +168,7 @@ class KubeflowPipelinesDeployedFlow(DeployedFlow):  # type: ignore[misc]
         bool
             True if the command was successful, False otherwise.
         """
-        return _succeeds(self.deployer, "delete", **kwargs)
+        return succeeds(self.deployer, "delete", **kwargs)
 
 
 def _server(deployer: Any) -> Server:
@@ -328,11 +178,10 @@ def _server(deployer: Any) -> Server:
 
 
 def _notes(server: Server, pipeline: Pipeline) -> DeploymentNotes | None:
-    """What the newest version says of itself; None when the pipeline is nobody's of ours."""
-    try:
-        return guard.newest_notes(server, pipeline) if provenance.identity_of(pipeline.description) else None
-    except Refused:
-        return None
+    """What the newest version says of itself; None when the pipeline is nobody's of ours. Unreadable when it cannot be
+    read, and Refused when the server does not answer.
+    """
+    return guard.newest_notes(server, pipeline) if provenance.identity_of(pipeline.description) else None
 
 
 def _deployer(name: str, notes: DeploymentNotes, metadata: str | None) -> Any:
@@ -376,48 +225,3 @@ def _branch(identity: FlowIdentity) -> dict[str, Any]:
             return {"branch": branch}
         case _:
             return {}
-
-
-def _command(deployer: Any, name: str, options: dict[str, Any]) -> Any:
-    """Start a command; gives what Metaflow keeps of its process."""
-    group = get_lower_level_group(deployer.api, deployer.top_level_kwargs, deployer.TYPE, deployer.deployer_kwargs)
-    words = getattr(group, name)(**options)
-    process = deployer.spm.run_command(
-        [sys.executable, *words], env=deployer.env_vars, cwd=deployer.cwd, show_output=deployer.show_output
-    )
-    return deployer.spm.get(process)
-
-
-def _succeeds(deployer: Any, name: str, **options: Any) -> bool:
-    command = _command(deployer, name, options)
-    command.sync_wait()
-    return bool(command.process.returncode == 0)
-
-
-def _started(deployer: Any, name: str, **options: Any) -> KubeflowPipelinesTriggeredRun:
-    """The run that a command starts, which writes its id into a pipe."""
-    with temporary_fifo() as (path, pipe):
-        command = _command(deployer, name, {"deployer_attribute_file": path, **options})
-        content = handle_timeout(pipe, command, deployer.file_read_timeout)
-        command.sync_wait()
-    if command.process.returncode != 0:
-        raise CommandFailed(_text(command, "stderr"))
-    return KubeflowPipelinesTriggeredRun(deployer=deployer, content=content)
-
-
-def _output(deployer: Any, name: str, **options: Any) -> str:
-    """What a command writes to stdout. It is not shown, whatever the deployer shows of others."""
-    shown, deployer.show_output = deployer.show_output, False
-    try:
-        command = _command(deployer, name, options)
-        command.sync_wait()
-    finally:
-        deployer.show_output = shown
-    if command.process.returncode != 0:
-        raise CommandFailed(_text(command, "stderr"))
-    return _text(command, "stdout")
-
-
-def _text(command: Any, stream: str) -> str:
-    with open(command.log_files[stream], encoding="utf-8", errors="replace") as log:
-        return log.read().strip()

@@ -75,4 +75,7 @@ class KubeflowPipelinesDeployer(DeployerImpl):  # type: ignore[misc]
         return deployed
 
 
-_addl_stubgen_modules = ["metaflow_extensions.tributary.plugins.kubeflow_pipelines.deployed_flow"]
+_addl_stubgen_modules = [
+    "metaflow_extensions.tributary.plugins.kubeflow_pipelines.deployed_flow",
+    "metaflow_extensions.tributary.plugins.kubeflow_pipelines.triggered_run",
+]

@@ -20,6 +20,10 @@ PREFIX = "Metaflow flow "
 SCHEMA = 1
 
 
+class Unreadable(Refused):
+    """A description begins as ours do, and this version of the extension cannot read it."""
+
+
 @dataclass(frozen=True)
 class FlowIdentity:
     """What tells one deployed flow from another: its name, and the project and branch that @project gives it."""
@@ -82,7 +86,7 @@ def describe_version(notes: DeploymentNotes) -> str:
 def identity_of(description: str) -> FlowIdentity | None:
     """The flow that a pipeline with this description was made from; None when it is not a pipeline of Metaflow's.
 
-    Refused when it begins like one of ours and cannot be read.
+    Unreadable when it begins like one of ours and cannot be read.
     """
     document = _read(description)
     return None if document is None else _identity(document)
@@ -91,7 +95,7 @@ def identity_of(description: str) -> FlowIdentity | None:
 def notes_of(description: str) -> DeploymentNotes | None:
     """What a version with this description says; None when the extension did not write it.
 
-    Refused when it begins like one of ours and cannot be read.
+    Unreadable when it begins like one of ours and cannot be read.
     """
     document = _read(description)
     if document is None:
@@ -170,8 +174,8 @@ def _parameters(said: Iterable[Any]) -> Iterable[TakenParameter]:
             raise _unreadable(f"parameter {each!r}") from None
 
 
-def _unreadable(what: str) -> Refused:
-    return Refused(
+def _unreadable(what: str) -> Unreadable:
+    return Unreadable(
         f"Kubeflow Pipelines: the description {what!r} is not one that this version of the extension can read. "
         "Use the version that deployed the flow, or delete the pipeline on Kubeflow's own page."
     )

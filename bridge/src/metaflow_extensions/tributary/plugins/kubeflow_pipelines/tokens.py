@@ -11,7 +11,7 @@ from . import compat
 from .provenance import DeploymentNotes
 from .refusals import Refused
 
-# What stands for the token where Kubeflow Pipelines is not asked (create --only-json), as in Metaflow's own.
+# Stands for the token in documents that are only looked at (create --only-json), as in Metaflow's own integrations.
 PLACEHOLDER = "__PLACEHOLDER_PRODUCTION_TOKEN__"
 
 _PRODUCTION = "production:"
@@ -63,12 +63,14 @@ def for_new_version(pipeline: str, deployed: DeploymentNotes | None, owner: Owne
     return _generated(owner, previous) if previous is None or options.generate else previous
 
 
-def without_server(owner: Owner, options: TokenOptions) -> str:
-    """The token of documents that are not deployed: the one asked for, else a placeholder; always the same."""
+def without_server(owner: Owner, options: TokenOptions, *, kept: bool) -> str:
+    """The token of documents for which no server is asked: the one asked for, else that of a first deployment when
+    their code is kept, so that they can be run, else PLACEHOLDER. Always the same.
+    """
     _check_options(owner, options)
     if options.new:
         return _bare(options.new)
-    return _generated(owner, None) if options.generate else PLACEHOLDER
+    return _generated(owner, None) if options.generate or kept else PLACEHOLDER
 
 
 def _check_options(owner: Owner, options: TokenOptions) -> None:
