@@ -105,6 +105,7 @@ def test_trigger_sends_what_was_given_and_leaves_defaults_to_the_deployment(flow
     assert kubeflow.experiments[0]["display_name"] == "mine"
 
 
+@pytest.mark.slow
 def test_a_run_is_asked_after_ended_and_its_pipeline_deleted(flow: Path, kubeflow: Kubeflow) -> None:
     def ask(*arguments: str) -> str:
         done = command(flow, "--quiet", "kubeflow-pipelines", "--url", kubeflow.url, *arguments)

@@ -96,14 +96,20 @@ def stand(kubeflow: Kubeflow) -> None:
     kubeflow.asked.clear()
 
 
-# A thousand requests each; the page of a proxy is the one that is most easily taken for "not found".
-OFTEN = "page of a proxy"
+# A thousand requests each. One is asked in `make check`: the page of a proxy is most easily taken for "not found".
+OFTEN = ("trigger", "page of a proxy")
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(each, marks=[] if each == OFTEN else pytest.mark.slow) for each in FAULTS]
+    ("use", "name"),
+    [
+        pytest.param(
+            use, name, id=f"{use.__name__} {name}", marks=[] if (use.__name__, name) == OFTEN else pytest.mark.slow
+        )
+        for use in USES
+        for name in FAULTS
+    ],
 )
-@pytest.mark.parametrize("use", USES)
 def test_each_command_meets_a_server_that_fails_at_any_of_its_requests(
     kubeflow: Kubeflow, use: Callable[[str], None], name: str
 ) -> None:
