@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from laptop.card_pages import content
 from laptop.equality import equal
 
 # What Metaflow writes down of each attempt that came to its end. The rest of a task's metadata says where it ran.
 OUTCOMES = ("attempt-done", "attempt_ok")
-# The one card of Metaflow's own whose page says nothing of run, task or time.
-PLAIN_CARD = "html"
+# Tags that Metaflow gives a run for where and when it ran. The others say what it is: project, branch.
+OF_THE_PLACE = ("date:", "metaflow_", "python_", "r_metaflow_", "runtime:", "user:")
 # What @catch prints: a traceback that names the folders of the machine.
 _OF_CATCH = ("@catch caught an exception from ", ">  ")
 # When @timeout ends a step, it says so behind the time of day.
@@ -43,6 +44,8 @@ class SeenTask:
     index: int | None
     stack: tuple[tuple[Any, ...], ...]
     stdout: tuple[str, ...]
+    stderr: tuple[str, ...]
+    tags: frozenset[str]
     outcomes: Counter[tuple[str, str]]
     cards: tuple[tuple[Any, ...], ...]
     parents: frozenset[Place]
@@ -79,8 +82,8 @@ def differences(here: Any, there: Any, cards: Cards = stock_cards) -> list[str]:
     """What a run on the cluster has otherwise than the run on the laptop, a sentence each; empty when equal."""
     wanted, found = tasks(here, cards), tasks(there, cards)
     wrong = []
-    if here.user_tags != there.user_tags:
-        wrong.append(f"tags {sorted(here.user_tags)} on the laptop, {sorted(there.user_tags)} on the cluster")
+    if _tags(here) != _tags(there):
+        wrong.append(f"tags {sorted(_tags(here))} on the laptop, {sorted(_tags(there))} on the cluster")
     wrong += [f"{place}: only on the laptop" for place in sorted(wanted.keys() - found.keys())]
     wrong += [f"{place}: only on the cluster" for place in sorted(found.keys() - wanted.keys())]
     for place in sorted(wanted.keys() & found.keys()):
@@ -89,10 +92,12 @@ def differences(here: Any, there: Any, cards: Cards = stock_cards) -> list[str]:
 
 
 def _task_differences(wanted: SeenTask, found: SeenTask) -> Iterator[str]:
-    for what in ("attempt", "index", "stack", "stdout", "outcomes", "cards"):
+    for what in ("attempt", "index", "stack", "stdout", "stderr", "outcomes", "cards"):
         a, b = getattr(wanted, what), getattr(found, what)
         if a != b:
             yield f"{what} {_plain(a)} on the laptop, {_plain(b)} on the cluster"
+    if wanted.tags != found.tags:
+        yield f"tags {sorted(wanted.tags)} on the laptop, {sorted(found.tags)} on the cluster"
     for what in ("parents", "children"):
         a, b = getattr(wanted, what), getattr(found, what)
         if a != b:
@@ -109,6 +114,15 @@ def _said(stdout: str) -> tuple[str, ...]:
     return tuple(_TIME_OF_DAY.sub("", line) for line in stdout.splitlines() if not line.startswith(_OF_CATCH))
 
 
+def _warned(task: Any) -> tuple[str, ...]:
+    """What a task wrote to its standard error. Where something failed, that is a traceback with a machine's folders."""
+    return () if task.current_attempt or not task.successful else tuple(task.stderr.splitlines())
+
+
+def _tags(of: Any) -> frozenset[str]:
+    return frozenset(of.user_tags) | {tag for tag in of.system_tags if not tag.startswith(OF_THE_PLACE)}
+
+
 def _seen(task: Any, of_pathspec: dict[str, Place], cards: Cards) -> SeenTask:
     return SeenTask(
         pathspec=task.pathspec,
@@ -117,6 +131,8 @@ def _seen(task: Any, of_pathspec: dict[str, Place], cards: Cards) -> SeenTask:
         index=task.index,
         stack=tuple(tuple(frame) for frame in _stack(task)),
         stdout=_said(task.stdout),
+        stderr=_warned(task),
+        tags=frozenset(task.user_tags),
         outcomes=Counter((each.name, each.value) for each in task.metadata if each.name in OUTCOMES),
         # A card's own id is chosen by the user; its order among its kind is that of the store.
         cards=tuple(sorted(map(_card, cards(task)), key=repr)),
@@ -126,7 +142,7 @@ def _seen(task: Any, of_pathspec: dict[str, Place], cards: Cards) -> SeenTask:
 
 
 def _card(card: Any) -> tuple[Any, ...]:
-    return (card.type, card.id, card.get() if card.type == PLAIN_CARD else None)
+    return (card.type, card.id, content(card.type, card.get()))
 
 
 def _places(step: Any) -> Iterator[tuple[Place, Any]]:

@@ -88,11 +88,13 @@ class Laptop:
         """`python FILE [options] WORDS…`: options stand before the command, as Metaflow wants them."""
         return self.call([self.python, str(file), "--no-pylint", *options, *words], expect=expect, folder=file.parent)
 
-    def run_locally(self, file: Path, *, tags: Sequence[str] = (), parameters: Sequence[str] = ()) -> str:
+    def run_locally(
+        self, file: Path, *, tags: Sequence[str] = (), parameters: Sequence[str] = (), options: Sequence[str] = ()
+    ) -> str:
         """Run the flow here, against the platform's service and store; gives the run id."""
         tagged = [word for tag in tags for word in ("--tag", tag)]
         written = self.client / f"run-id-{file.stem}-{os.getpid()}"
-        self.flow(file, "run", *tagged, "--run-id-file", str(written), *parameters)
+        self.flow(file, "run", *tagged, "--run-id-file", str(written), *parameters, options=options)
         run_id = written.read_text().strip()
         written.unlink()
         return run_id
@@ -101,10 +103,11 @@ class Laptop:
         """`kubeflow-pipelines create`."""
         return self.flow(file, "kubeflow-pipelines", "create", *words, options=options)
 
-    def trigger(self, file: Path, *parameters: str) -> str:
+    def trigger(self, file: Path, *parameters: str, options: Sequence[str] = ()) -> str:
         """`kubeflow-pipelines trigger`; gives the run id, kfp-<id of the Kubeflow run>."""
         written = self.client / f"triggered-{file.stem}-{os.getpid()}"
-        self.flow(file, "kubeflow-pipelines", "trigger", "--run-id-file", str(written), *parameters)
+        words = ("kubeflow-pipelines", "trigger", "--run-id-file", str(written), *parameters)
+        self.flow(file, *words, options=options)
         run_id = written.read_text().strip()
         written.unlink()
         return run_id

@@ -1,14 +1,17 @@
 """Every flow of bridge/tests/flows on Kubeflow Pipelines against the same flow run on the laptop.
 
-A third of them runs in `make test`, all in `make e2e-all`. A flow that cannot run here is skipped with the reason that
-support.py gives, after the bridge has refused it with that very reason; when it is not refused any more the test fails.
+Some run once more with what a user may give them. A third of all is run by `make test`, the whole by `make e2e-all`.
+A flow that cannot run here is skipped with the reason that support.py gives, after the bridge has refused it with that
+very reason; when it is not refused any more the test fails.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -31,8 +34,52 @@ CHOSEN = {
     "config_flow": "Configs of every kind",
     "retry_flow": "@retry and @catch, and a step that is killed",
     "timeout_flow": "@timeout",
+    "parallel_flow": "a gang of pods",
+    "given-recursion-pods": "a step that follows itself, each round in a pod of its own",
 }
-assert CHOSEN.keys() <= {flow.stem for flow in FLOWS}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A flow, and what is given to it: to both runs, to `create`, and when it is started.
+
+    `options` stand before the command, `given` are a run's parameters, `create` is said to the cluster only.
+    """
+
+    flow: Path
+    options: tuple[str, ...] = ()
+    create: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+
+
+def _flow(name: str) -> Path:
+    return FLOWS[0].with_name(f"{name}_flow.py")
+
+
+# Flows once more, with values that somebody gives. The defaults are those of the flow's own case.
+GIVEN = {
+    "given-config": Case(
+        _flow("config"),
+        options=(
+            *("--config-value", "settings", '{"shared": 65, "retries": 0, "level": "high", "sizes": [3, 40, 5]}'),
+            *("--config-value", "nothing", '{"now": "some"}'),
+        ),
+    ),
+    "given-parameters": Case(
+        _flow("parameters"),
+        given=(
+            *("--epochs=-5", "--learning-rate", "1e-7", "--nothing=--no-dashes", "--no-number", "12", "--empty", "x"),
+            *("--layers", '{"sizes": [1, 2, 3], "name": "ünïcode {{a}} $(b)"}'),
+        ),
+    ),
+    # More than Kubeflow takes in all inputs of a run together.
+    "given-long-parameter": Case(_flow("parameters"), given=("--word", "long " * 3000)),
+    "given-file": Case(_flow("include_file"), given=("--greeting", str(_flow("include_file")))),
+    "given-project": Case(_flow("project"), options=("--branch", "of_tests", "--production")),
+    "given-recursion-pods": Case(_flow("recursion"), create=("--loops", "pods")),
+}
+CASES = {flow.stem: Case(flow) for flow in FLOWS} | GIVEN
+assert CHOSEN.keys() <= CASES.keys()
 # Flows that the bridge refuses here, and the entry of support.py that says why.
 REFUSED: dict[str, Support] = {}
 # Each pod of a run costs half a second of processor time, and the laptop's runs take the rest of two cores.
@@ -51,23 +98,29 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def pairs(request: pytest.FixtureRequest, laptop: Laptop, settings: Settings, kubeflow: Any) -> Any:
-    """Run the flows under test on the cluster, some at a time, and each of them here meanwhile."""
-    asked: list[Path] = [
-        item.callspec.params["flow"]  # type: ignore[misc]
+    """Run the cases under test on the cluster, some at a time, and each of them here meanwhile."""
+    asked: list[str] = [
+        item.callspec.params["name"]  # type: ignore[misc]
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.path == Path(__file__)
     ]
+    deploying: dict[Path, Lock] = defaultdict(Lock)
     with ThreadPoolExecutor(AT_A_TIME) as clusters, ThreadPoolExecutor(1) as laptops:
-        there = {flow: clusters.submit(_on_cluster, laptop, flow, settings, kubeflow) for flow in asked}
-        here = {flow: laptops.submit(_here, laptop, flow, settings) for flow in asked}
-        yield {flow: Pair(here[flow], there[flow]) for flow in asked}
+        there = {
+            name: clusters.submit(_on_cluster, laptop, CASES[name], settings, kubeflow, deploying[CASES[name].flow])
+            for name in asked
+        }
+        here = {name: laptops.submit(_here, laptop, CASES[name], settings) for name in asked}
+        yield {name: Pair(here[name], there[name]) for name in asked}
 
 
-def _on_cluster(laptop: Laptop, flow: Path, settings: Settings, kubeflow: Any) -> str:
+def _on_cluster(laptop: Laptop, case: Case, settings: Settings, kubeflow: Any, deploying: Lock) -> str:
     """Deploy and trigger a flow, and wait for its end; gives the run id. The demo has one of `make install`.
 
-    Of a flow that is refused, gives what was said.
+    Of a flow that is refused, gives what was said. Cases of one flow are one pipeline: each has the newest version
+    until its run is started.
     """
+    flow = case.flow
     if flow == DEMO:
         found = demo.find(laptop, demo.code_tag(settings))
         assert found is not None, "the demo has not run. Run `make install` first."
@@ -76,33 +129,34 @@ def _on_cluster(laptop: Laptop, flow: Path, settings: Settings, kubeflow: Any) -
         done = laptop.flow(flow, "kubeflow-pipelines", "create", expect=None)
         assert done.code == 2, f"{flow.stem} is not refused any more: take it out of REFUSED"
         return done.err + done.out
-    laptop.deploy(flow, "--tag", TAG)
-    run_id = laptop.trigger(flow)
+    with deploying:
+        laptop.deploy(flow, "--tag", TAG, *case.create, options=case.options)
+        run_id = laptop.trigger(flow, *case.given, options=case.options)
     end_state(kubeflow, run_id, within=900)
     return run_id
 
 
-def _here(laptop: Laptop, flow: Path, settings: Settings) -> str:
+def _here(laptop: Laptop, case: Case, settings: Settings) -> str:
     """Run the flow on the laptop with the tag that its run on the cluster has; gives the run id."""
-    return laptop.run_locally(flow, tags=[demo.code_tag(settings) if flow == DEMO else TAG])
+    tag = demo.code_tag(settings) if case.flow == DEMO else TAG
+    return laptop.run_locally(case.flow, tags=[tag], parameters=case.given, options=case.options)
 
 
 @pytest.mark.parametrize(
-    "flow",
-    [pytest.param(flow, id=flow.stem, marks=() if flow.stem in CHOSEN else pytest.mark.long) for flow in FLOWS],
+    "name", [pytest.param(name, marks=() if name in CHOSEN else pytest.mark.long) for name in CASES]
 )
-def test_a_run_reads_as_on_the_laptop(flow: Path, pairs: Any, metaflow: Any, kubeflow: Any) -> None:
+def test_a_run_reads_as_on_the_laptop(name: str, pairs: Any, metaflow: Any, kubeflow: Any) -> None:
     """Tasks, attempts, artifacts, tags, cards, logs, parents and children, indexes: all by Metaflow's own client."""
-    cluster_run = pairs[flow].cluster.result()
+    flow = CASES[name].flow
+    cluster_run = pairs[name].cluster.result()
     if refused := REFUSED.get(flow.stem):
         assert refused.note in cluster_run
         pytest.skip(refused.note)
-    name = _flow_name(flow)
-    kubeflow_id = cluster_run.removeprefix("kfp-")
-    laptop_run = pairs[flow].laptop.result()
-    assert kubeflow.get_run(kubeflow_id).state == "SUCCEEDED"
-    assert metaflow.Run(f"{name}/{cluster_run}").successful
-    assert differences(metaflow.Run(f"{name}/{laptop_run}"), metaflow.Run(f"{name}/{cluster_run}")) == []
+    of = _flow_name(flow)
+    laptop_run = pairs[name].laptop.result()
+    assert kubeflow.get_run(cluster_run.removeprefix("kfp-")).state == "SUCCEEDED"
+    assert metaflow.Run(f"{of}/{cluster_run}").successful
+    assert differences(metaflow.Run(f"{of}/{laptop_run}"), metaflow.Run(f"{of}/{cluster_run}")) == []
 
 
 def _flow_name(flow: Path) -> str:

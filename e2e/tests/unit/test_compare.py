@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import itertools
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, field, replace
 from types import SimpleNamespace
@@ -9,7 +12,10 @@ from typing import Any
 
 import pytest
 
+from laptop.card_pages import content
 from laptop.compare import Place, differences, tasks
+
+_IDS = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -31,9 +37,16 @@ class Card:
     type: str
     id: str | None = None
     html: str = "a page"
+    words: str = "a word"
 
     def get(self) -> str:
-        return self.html
+        """A page as Metaflow writes it, with an id that is another each time."""
+        if self.type == "html":
+            return self.html
+        component = {"type": "markdown", "source": self.words, "id": f"markdown_{next(_IDS)}"}
+        page = {"type": "page", "title": "Run", "contents": [{"type": "section", "contents": [component]}]}
+        data = base64.b64encode(json.dumps({"components": [page]}).encode()).decode()
+        return f"""<script>window.__MF_DATA__["{next(_IDS)}"] = "{data}"</script>"""
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,9 @@ class Task:
     artifacts: dict[str, Any] = field(default_factory=dict)
     current_attempt: int = 0
     stdout: str = "a line\n"
+    stderr: str = ""
+    user_tags: frozenset[str] = frozenset()
+    successful: bool = True
     outcomes: tuple[tuple[str, str], ...] = (("attempt_ok", "True"), ("attempt-done", "0"))
     cards: tuple[Card, ...] = ()
     parent_tasks: tuple[Any, ...] = ()
@@ -91,6 +107,7 @@ class Step:
 class Run:
     tasks: tuple[Task, ...]
     user_tags: frozenset[str] = frozenset()
+    system_tags: frozenset[str] = frozenset()
 
     def __iter__(self) -> Iterator[Step]:
         for name in dict.fromkeys(task.step for task in self.tasks):
@@ -106,11 +123,12 @@ def told(here: Run, there: Run) -> list[str]:
     return differences(here, there, cards_of)
 
 
+OUTLINE = "(('page', 'Run'), ('section', None), ('markdown', None))"
 HERE = Task("7", artifacts={"a": 1}, cards=(Card("default", "plot"), Card("html")))
 
 
 def test_ids_and_pages_that_name_them_may_differ() -> None:
-    there = replace(HERE, id="t-work", cards=(Card("html"), Card("default", "plot", "another page")))
+    there = replace(HERE, id="t-work", cards=(Card("html"), Card("default", "plot", words="another run")))
     assert told(Run((HERE,)), Run((there,))) == []
 
 
@@ -132,17 +150,25 @@ def test_ids_and_pages_that_name_them_may_differ() -> None:
         ),
         (
             lambda task: replace(task, cards=(Card("default"), Card("html"))),
-            "work: cards (('default', 'plot', None), ('html', None, 'a page')) on the laptop, "
-            "(('default', None, None), ('html', None, 'a page')) on the cluster",
+            f"work: cards (('default', 'plot', {OUTLINE}), ('html', None, 'a page')) on the laptop, "
+            f"(('default', None, {OUTLINE}), ('html', None, 'a page')) on the cluster",
         ),
         (
             lambda task: replace(task, cards=(Card("default", "plot"), Card("html", html="else"))),
-            "work: cards (('default', 'plot', None), ('html', None, 'a page')) on the laptop, "
-            "(('default', 'plot', None), ('html', None, 'else')) on the cluster",
+            f"work: cards (('default', 'plot', {OUTLINE}), ('html', None, 'a page')) on the laptop, "
+            f"(('default', 'plot', {OUTLINE}), ('html', None, 'else')) on the cluster",
+        ),
+        (
+            lambda task: replace(task, stderr="a warning\n"),
+            "work: stderr () on the laptop, ('a warning',) on the cluster",
+        ),
+        (
+            lambda task: replace(task, user_tags=frozenset({"mine"})),
+            "work: tags [] on the laptop, ['mine'] on the cluster",
         ),
         (lambda task: replace(task, step="play"), "work: only on the laptop"),
     ],
-    ids=["value", "names", "attempt", "log", "done twice", "card id", "card page", "step"],
+    ids=["value", "names", "attempt", "log", "done twice", "card id", "card page", "errors", "tags", "step"],
 )
 def test_what_differs_is_told(change: Callable[[Task], Task], said: str) -> None:
     assert told(Run((HERE,)), Run((change(HERE),)))[0] == said
@@ -157,6 +183,38 @@ def test_what_catch_prints_of_the_machine_is_no_line_of_the_users() -> None:
 
 def test_tags_of_the_user_are_compared() -> None:
     assert told(Run((HERE,), frozenset({"mine"})), Run((HERE,))) == ["tags ['mine'] on the laptop, [] on the cluster"]
+
+
+def test_tags_of_project_and_branch_are_compared_and_those_of_the_place_are_not() -> None:
+    here = Run((HERE,), system_tags=frozenset({"project:p", "runtime:dev", "user:ada", "python_version:3.11.7"}))
+    there = Run((HERE,), system_tags=frozenset({"project:p", "runtime:kubeflow-pipelines", "date:2026-01-01"}))
+    assert told(here, there) == []
+    assert told(here, replace(there, system_tags=frozenset({"project:q"}))) == [
+        "tags ['project:p'] on the laptop, ['project:q'] on the cluster"
+    ]
+
+
+def test_a_blank_card_is_what_the_user_put_into_it() -> None:
+    here = Run((replace(HERE, cards=(Card("blank", words="sum 17"),)),))
+    assert told(here, Run((replace(HERE, cards=(Card("blank", words="sum 17"),)),))) == []
+    (wrong,) = told(here, Run((replace(HERE, cards=(Card("blank", words="sum 18"),)),)))
+    assert "('source', 'sum 17')" in wrong and "('source', 'sum 18')" in wrong
+
+
+def test_a_traceback_of_a_failed_attempt_is_not_compared() -> None:
+    here = Run((replace(HERE, current_attempt=1, stderr="File /here\n"),))
+    assert told(here, Run((replace(HERE, current_attempt=1, stderr="File /there\n"),))) == []
+
+
+def test_of_a_picture_in_a_card_the_format_is_compared() -> None:
+    def page(picture: str) -> str:
+        data = base64.b64encode(json.dumps({"components": [{"type": "image", "src": picture}]}).encode()).decode()
+        return f"""window.__MF_DATA__["x"] = "{data}" """
+
+    assert content("blank", page("data:image/png;base64,AA")) == content("blank", page("data:image/png;base64,BB"))
+    assert content("blank", page("data:image/png;base64,AA")) != content("blank", page("data:image/gif;base64,AA"))
+    with pytest.raises(ValueError, match="holds no components"):
+        content("blank", "<html></html>")
 
 
 def test_foreach_indexes_and_sizes_are_compared() -> None:

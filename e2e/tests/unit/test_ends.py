@@ -62,4 +62,4 @@ def test_a_task_that_is_done_twice_is_found(monkeypatch: pytest.MonkeyPatch) -> 
 
 def _task(ok: int) -> SeenTask:
     outcomes = Counter({("attempt_ok", "True"): ok, ("attempt_ok", "False"): 3})
-    return SeenTask("F/r/work/t-work", 0, {}, None, (), (), outcomes, (), frozenset(), frozenset())
+    return SeenTask("F/r/work/t-work", 0, {}, None, (), (), (), frozenset(), outcomes, (), frozenset(), frozenset())
