@@ -28,7 +28,13 @@ def test_every_attribute_of_a_translated_decorator_is_known(decorator: Any) -> N
 
 
 def test_every_refusal_says_what_to_do_instead() -> None:
-    tables = [support.STEP_DECORATORS, support.FLOW_DECORATORS, *support.ATTRIBUTES.values()]
+    tables = [
+        support.STEP_DECORATORS,
+        support.FLOW_DECORATORS,
+        *support.ATTRIBUTES.values(),
+        support.ARGO_OPTIONS,
+        support.ARGO_COMMANDS,
+    ]
     for table in tables:
         for name, entry in table.items():
             assert entry.note, name

@@ -18,6 +18,7 @@ from metaflow.exception import MetaflowException
 from metaflow.tagging_util import validate_tags
 
 from . import access, compat, compat_parameters, console, deploy, names, resource, run_commands, runs, tokens
+from .argo_options import ARGO_COMMANDS, given_argo_options, takes_argo_options
 from .attributes import attribute_file, write_deployment, write_run
 from .compiler import capabilities
 from .compiler.emit import Documents
@@ -74,7 +75,7 @@ def kubeflow_pipelines(ctx: Any, name: str | None, url: str | None, kubeflow_nam
     obj: compat.State = ctx.obj
     if _is_installed(RIVAL):
         raise Refused(f"{RIVAL}: is installed beside this extension and has the same commands. Uninstall one of them.")
-    if ctx.invoked_subcommand != "create":
+    if ctx.invoked_subcommand not in ("create", *ARGO_COMMANDS):
         deploy.check_decorators(obj)
     obj.flow_identity = deploy.identity(obj)
     obj.pipeline_name = _pipeline_name(obj.flow_identity, name)
@@ -148,9 +149,10 @@ _authorize = click.option("--authorize", default=None, help="The deployment's pr
     "-o", "--output", default=None, type=click.Path(dir_okay=False), help="With --only-json, write to this file."
 )
 @attribute_file
-@click.pass_obj
+@takes_argo_options
+@click.pass_context
 def create(
-    obj: compat.State,
+    ctx: Any,
     authorize: str | None,
     generate_new_token: bool,
     new_token: str | None,
@@ -171,6 +173,7 @@ def create(
     deployer_attribute_file: str | None,
 ) -> None:
     """Compile, store and upload; or compile and print."""
+    obj: compat.State = ctx.obj
     validate_tags(tags)
     if not only_json and (output is not None or form != "spec" or keep_code):
         raise Refused("--output, --format and --keep-code: are for --only-json. Give it too, or none of them.")
@@ -189,7 +192,7 @@ def create(
     )
     if said or only_json:
         target = replace(target, capabilities=capabilities.of(said or capabilities.USUAL, "the version that was said"))
-    deploy.check_flow(obj, target)
+    deploy.check_flow(obj, target, given_argo_options(ctx))
     if experiment is not None and deploy.scheduled(obj) is None:
         raise Refused("--experiment: is for the runs of @schedule, and this flow has none. Give it to trigger.")
     options = tokens.TokenOptions(authorize, new_token, generate_new_token)
@@ -358,7 +361,7 @@ def list_pipelines(obj: compat.State, every: bool, of_versions: bool, of_runs: b
         _say(obj, f"{name} {flow}" if every else name)
 
 
-for _each in run_commands.COMMANDS:
+for _each in (*run_commands.COMMANDS, *ARGO_COMMANDS.values()):
     kubeflow_pipelines.add_command(_each)
 
 

@@ -60,15 +60,17 @@ class RunStatus:
         }
 
 
-def check_flow(state: compat.State, target: Target) -> None:
-    """Refused with every problem that shows in the flow as it is written, one a line."""
+def check_flow(state: compat.State, target: Target, asked: Sequence[Problem] = ()) -> None:
+    """Refused with every problem that shows in the flow as it is written, one a line, behind those of what was asked
+    on the command line.
+    """
     if (missing := compat.lacks(state)) is not None:
         raise Refused(
             f"flow {state.flow.name!r}: needs {missing}, and Metaflow {compat.version()} is installed. "
             f"Install Metaflow {support.SINCE[missing]} or newer."
         )
     compat.lint(state)
-    _refuse(checks.problems(read(state), target))
+    _refuse([*asked, *checks.problems(read(state), target)])
 
 
 def check_decorators(state: compat.State) -> None:

@@ -31,10 +31,8 @@ _PACKAGES = Support(
     "translated", "Metaflow's own commands make the environment in the pod, and its Python runs the step"
 )
 _GANG = Support("translated", "a gang of pods that start together: a JobSet, or an Indexed Job with a headless Service")
-_NO_CONTROLLER = _refused(
-    "it needs the controller in the cluster, which is not part of this release",
-    "Remove it, and start runs with trigger",
-)
+_CONTROLLER = "it needs the controller in the cluster, which is not part of this release"
+_NO_CONTROLLER = _refused(_CONTROLLER, "Remove it, and start runs with trigger")
 _NO_TEST_HELP = _refused("it is Metaflow's own test help")
 
 STEP_DECORATORS: Mapping[str, Support] = {
@@ -215,6 +213,46 @@ IMAGE_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
 TRIGGER_OPTIONS = frozenset({"deployer-attribute-file", "experiment", "help", "run-id-file", "version-name"})
 """What `kubeflow-pipelines trigger` takes beside the flow's parameters."""
+
+_LEFT_OUT = _refused(_CONTROLLER, "Leave it out")
+_NOT_SENT = _refused("it has no meaning here, where nobody is notified", "Leave it out")
+
+ARGO_OPTIONS: Mapping[str, Support] = {
+    "--workflow-priority": _LEFT_OUT,
+    "--auto-emit-argo-events": _LEFT_OUT,
+    "--no-auto-emit-argo-events": _refused("it has no meaning here, where no events are sent", "Leave it out"),
+    "--notify-on-error": _LEFT_OUT,
+    "--no-notify-on-error": _NOT_SENT,
+    "--notify-on-success": _LEFT_OUT,
+    "--no-notify-on-success": _NOT_SENT,
+    "--notify-slack-webhook-url": _LEFT_OUT,
+    "--notify-pager-duty-integration-key": _LEFT_OUT,
+    "--notify-incident-io-api-key": _LEFT_OUT,
+    "--incident-io-alert-source-config-id": _LEFT_OUT,
+    "--incident-io-metadata": _LEFT_OUT,
+    "--enable-heartbeat-daemon": _LEFT_OUT,
+    "--no-enable-heartbeat-daemon": _refused(
+        "it has no meaning here, where a run has no heartbeat of its own", "Leave it out"
+    ),
+    "--enable-error-msg-capture": _refused(
+        "it needs an exit hook, and so the controller in the cluster, which is not part of this release",
+        "Leave it out: `kubeflow-pipelines status` says why a step failed",
+    ),
+    "--no-enable-error-msg-capture": _refused("it has no meaning here, where no exit hook runs", "Leave it out"),
+}
+"""What `create` of Metaflow's Argo integration takes and ours does not."""
+
+ARGO_COMMANDS: Mapping[str, Support] = {
+    "suspend": _refused(_CONTROLLER, "End the run with terminate, and go on later with resume"),
+    "unsuspend": _refused(_CONTROLLER, "Go on with a run that has ended: retry or resume"),
+    "heartbeat": _refused(
+        "it has no meaning here, where a run has no heartbeat of its own", "Ask how a run stands with status"
+    ),
+    "list-workflow-templates": _refused(
+        "it has no meaning here, where flows become pipelines", "List those with: kubeflow-pipelines list"
+    ),
+}
+"""The commands of Metaflow's Argo integration that have no command of their name here."""
 
 SINCE: Mapping[str, str] = {
     "Config(plain=True)": "2.19.10",
