@@ -198,6 +198,48 @@ def test_a_step_that_goes_another_way_than_its_graph_fails(tmp_path: Path) -> No
     assert "step start: goes on to end, but was deployed to go on to middle." in err.splitlines()[-1]
 
 
+LOOP = '''
+from metaflow import FlowSpec, retry, step
+
+class LoopFlow(FlowSpec):
+    """Its only round fails, however often it is tried."""
+
+    @step
+    def start(self):
+        self.next(self.loop)
+
+    @retry(times=1, minutes_between_retries=0)
+    @step
+    def loop(self):
+        self.state = "end"
+        if self.state:
+            raise ValueError("there is no more milk")
+        self.next({"again": self.loop, "end": self.end}, condition="state")
+
+    @step
+    def end(self):
+        pass
+
+if __name__ == "__main__":
+    LoopFlow()
+'''
+
+
+@pytest.mark.slow
+def test_a_pod_that_finds_all_attempts_of_a_round_used_up_says_why_the_last_one_failed(tmp_path: Path) -> None:
+    (tmp_path / "loop_flow.py").write_text(LOOP)
+    run = SmallKubeflow(describe(tmp_path / "loop_flow.py", tmp_path), tmp_path, flows=tmp_path)
+    succeeds(run.pod("start"))
+    said = []
+    for attempt in range(2):
+        pod = run.pod("loop", (), attempt)
+        _out, err = pod.communicate(timeout=60)
+        assert pod.returncode == 1
+        said.append(err.splitlines()[-1])
+    last = "LoopFlow/kfp-0a1b2c3d-run/loop/t-loop, attempt 1: ValueError: there is no more milk"
+    assert said == [last, last]
+
+
 DRIVER = """
 import sys
 from pathlib import Path
@@ -247,3 +289,22 @@ def test_how_a_command_ended(text: str, wanted: str, tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout.splitlines()[-1].rstrip() == wanted
+
+
+@pytest.mark.slow
+def test_no_thread_is_left_where_a_command_leaves_a_child_that_holds_its_output(tmp_path: Path) -> None:
+    """The next command is a fork, and what a thread has locked then stays locked in it."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "command.py").write_text("import subprocess; subprocess.Popen(['cat', 'fifo']); print('told')")
+    counted = f"{DRIVER}\nimport threading\nprint(threading.active_count())\n"
+    done = subprocess.run(
+        [sys.executable, "-uc", counted, str(tmp_path / "logs"), "60", "command.py"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    (tmp_path / "fifo").write_text("the child may go")
+    assert done.stdout.splitlines() == ["told", "0 False ", "1"]

@@ -203,10 +203,13 @@ def _retry_policy(step: Step) -> Document:
     """One pod for each attempt of the user's code.
 
     The fallback of @catch runs in the last of them; one pod more is for the case that this pod dies before it can.
+    A pod of a step that follows itself makes all attempts, with the user's minutes between them. A further one goes on
+    for a pod that died, so nothing is to be waited for.
     """
+    minutes = 0 if step.recursive else step.minutes_between_retries
     return {
         "maxRetryCount": step.retries + (1 if step.fallbacks else 0),
-        "backoffDuration": f"{step.minutes_between_retries * 60}s",
+        "backoffDuration": f"{minutes * 60}s",
         "backoffFactor": 1,
         "backoffMaxDuration": LONGEST_BACKOFF,
     }

@@ -13,14 +13,12 @@ from pathlib import Path
 from metaflow.exception import MetaflowException
 
 from ..record import Deployment
-from . import attempts, commands, inputs, outputs, parameters, process
+from . import attempts, commands, inputs, outputs, parameters, process, stderr
 from .gang_node import Node
 from .ids import gang, pathspec, task_id
 from .interpreter import Interpreter
 from .tasks import MAX_ATTEMPTS, RunTasks
-
-# Metaflow raises @timeout inside the step's process. Code that cannot be interrupted there is killed this much later.
-TIMEOUT_GRACE_SECONDS = 60.0
+from .time_limit import GRACE_SECONDS
 
 _TERMINATED = 128 + signal.SIGTERM
 
@@ -68,7 +66,7 @@ class Execution:
             return None
         retries = (self._record.user_code_retries, self._record.error_retries)
         if inputs.recursive(self._steps, self._place.step):
-            return self._attempt_round(attempts.resolve_round(os.environ, history, retries[0]))
+            return self._attempt_round(attempts.resolve_round(os.environ, history, retries[0]), history)
         return self._attempt_all(attempts.resolve(os.environ, history, *retries))
 
     @property
@@ -91,10 +89,13 @@ class Execution:
             attempt = attempt.next()
         return None
 
-    def _attempt_round(self, attempt: attempts.Attempt | None) -> outputs.Failure | None:
-        """All attempts of a round. Each round has those of @retry, and the pipeline's retries are for the whole pod."""
+    def _attempt_round(self, attempt: attempts.Attempt | None, history: attempts.History) -> outputs.Failure | None:
+        """All attempts of a round. Each round has those of @retry, and the pipeline's retries are for the whole pod.
+
+        A pod that finds all of them used up says what the last one said: its own word is what is shown of the step.
+        """
         if attempt is None:
-            return outputs.Failure(1, f"{self._name}: all attempts of this round have failed")
+            return outputs.Failure(1, self._stored_reason(max(history.started)))
         while (failure := self._attempt_all(attempt)) is not None:
             if self._stop.asked or attempt.number >= attempt.max_user_code_retries:
                 return failure
@@ -103,6 +104,14 @@ class Execution:
             self._stop.wait_for(60.0 * minutes)
             attempt = attempt.next()
         return None
+
+    def _stored_reason(self, attempt: int) -> str:
+        """Why an attempt in another pod failed, as its stored log says."""
+        where = f"{self._name}, attempt {attempt}"
+        lines = self._tasks.stderr(self._place.step, self._task, attempt)
+        if lines and lines[-1].startswith(f"{where}: "):
+            return lines[-1]
+        return f"{where}: {stderr.reason(lines) or 'all attempts of this round have failed'}"
 
     def _attempt_once(self, attempt: attempts.Attempt) -> outputs.Failure | None:
         logs = process.Logs(
@@ -115,7 +124,8 @@ class Execution:
         if failure is None and self._place.step == self._deployment.start_step and not self._tasks.parameters_stored():
             failure = self._init(logs, attempt)
         if failure is None:
-            failure = self._run_command(self._step_command(attempt), logs, attempt)
+            timeout = None if attempt.is_fallback else self._record.timeout_seconds
+            failure = self._run_command(self._step_command(attempt), logs, attempt, timeout=timeout)
         logs.save()
         return failure
 
@@ -158,13 +168,18 @@ class Execution:
         return [f"{self._run}/{place.step}/{task}" for task in gang(place.step, place.path, nodes)]
 
     def _run_command(
-        self, argv: list[str], logs: process.Logs, attempt: attempts.Attempt, *, program: bool = False
+        self,
+        argv: list[str],
+        logs: process.Logs,
+        attempt: attempts.Attempt,
+        *,
+        program: bool = False,
+        timeout: int | None = None,
     ) -> outputs.Failure | None:
         if self._interpreter is not None and not program:
             argv, program = self._interpreter.program(argv), True
         where = f"{self._name}, attempt {attempt.number}"
-        timeout = self._record.timeout_seconds
-        limit = None if timeout is None or attempt.is_fallback else timeout + TIMEOUT_GRACE_SECONDS
+        limit = None if timeout is None else timeout + GRACE_SECONDS
         code = _TERMINATED
         if not self._stop.asked:
             ended = process.run(argv, logs, self._stop, limit, program=program)

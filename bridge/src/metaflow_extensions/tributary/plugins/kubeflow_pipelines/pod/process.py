@@ -8,6 +8,7 @@ runner is used in it.
 import contextlib
 import os
 import runpy
+import select
 import signal
 import sys
 import threading
@@ -31,6 +32,8 @@ STOP_SECONDS = 10.0
 
 # A process that ended may leave children that hold its output open; what they still write is not waited for.
 _DRAIN_SECONDS = 2.0
+
+_READ_BYTES = 65536
 
 
 class BecomeCommand(BaseException):
@@ -167,15 +170,20 @@ def run(argv: list[str], logs: Logs, stop: Stop, limit: float | None, *, program
     for _read, write in pipes.values():
         os.close(write)
     finished = threading.Event()
+    ended, end = os.pipe()
     saver = threading.Thread(target=logs.save_until, args=(finished,))
-    pumps = [threading.Thread(target=_pump, args=(pipes[stream][0], stream, logs), daemon=True) for stream in STREAMS]
+    pumps = [threading.Thread(target=_pump, args=(pipes[stream][0], ended, stream, logs)) for stream in STREAMS]
     for thread in (saver, *pumps):
         thread.start()
     code = stop.wait(process, limit)
     for pump in pumps:
         pump.join(_DRAIN_SECONDS)
+    # All threads end here: with one left, the next command's fork could find a lock held for ever.
+    os.close(end)
     finished.set()
-    saver.join()
+    for thread in (saver, *pumps):
+        thread.join()
+    os.close(ended)
     return Ended(code, logs.reason())
 
 
@@ -196,7 +204,18 @@ def _become(argv: list[str], pipes: dict[str, tuple[int, int]], program: bool) -
     raise BecomeCommand(argv)
 
 
-def _pump(source: int, stream: str, logs: Logs) -> None:
-    with open(source, "rb") as lines:
+def _pump(source: int, ended: int, stream: str, logs: Logs) -> None:
+    """Keep what comes out of `source`, line by line, until nobody can write to it any more or the other end of `ended`
+    is closed.
+    """
+    begun: list[bytes] = []
+    while ended not in select.select([source, ended], [], [])[0] and (read := os.read(source, _READ_BYTES)):
+        *lines, rest = read.split(b"\n")
         for line in lines:
-            logs.add(stream, line)
+            logs.add(stream, b"".join((*begun, line, b"\n")))
+            begun.clear()
+        if rest:
+            begun.append(rest)
+    if begun:
+        logs.add(stream, b"".join(begun))
+    os.close(source)

@@ -8,6 +8,7 @@ from pathlib import Path
 from metaflow import metaflow_config
 from metaflow.datastore import FlowDataStore, TaskDataStore
 from metaflow.mflog import TASK_LOG_SOURCE
+from metaflow.mflog.mflog import parse
 from metaflow.plugins import DATASTORES
 from metaflow.util import Path as FileToStream
 
@@ -17,6 +18,7 @@ from .ids import PARAMETERS_STEP, gang, task_id
 from .inputs import Path as IndexPath
 from .inputs import TaskPlace
 from .origin import ORIGIN_NOTE
+from .stderr import KEPT_LINES
 
 MAX_ATTEMPTS: int = metaflow_config.MAX_ATTEMPTS
 
@@ -115,6 +117,13 @@ class RunTasks:
             TASK_LOG_SOURCE,
             {stream: file.read_bytes() if small else FileToStream(str(file)) for stream, file in files.items()},
         )
+
+    def stderr(self, step: str, task: str, attempt: int) -> list[str]:
+        """The last lines that an attempt, ended or not, wrote to stderr, as far as they were stored."""
+        reader = self._flow.get_task_datastore(self._run, step, task, attempt=attempt, allow_not_done=True)
+        ((_, log),) = reader.load_logs([TASK_LOG_SOURCE], "stderr")
+        parsed = (parse(line) for line in log.splitlines()[-KEPT_LINES:])
+        return [line.msg.decode(errors="replace").rstrip() for line in parsed if line is not None]
 
     def _went_on_to(self, place: TaskPlace) -> tuple[str, ...]:
         task = self._id(place)
