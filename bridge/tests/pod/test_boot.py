@@ -1,5 +1,6 @@
 """A step's container from nothing: an image without our packages, the mounts, and a store."""
 
+import contextlib
 import io
 import json
 import os
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,8 +20,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from bridge.tests.lib.flaky_store import FlakyStore
 from bridge.tests.pod.small_kubeflow import FLOWS, describe
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import boot, loader
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import boot, loader, outputs
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import Deployment
 
 BUCKET = "metaflow"
@@ -27,7 +30,7 @@ KEY = ("boot-test", "boot-test-secret")
 PACKAGED = '{"version": 0, "archive_format": "tgz", "mfcontent_version": 1}'
 
 # Every step of a pipeline carries the command, and all of them together must stay far below what Argo takes (1 MiB).
-COMMAND_BYTES = 440
+COMMAND_BYTES = 850
 
 
 def test_the_command_is_small_and_has_nothing_that_a_template_would_replace() -> None:
@@ -129,6 +132,11 @@ def _make_bucket(client: Any, within: float) -> None:
             time.sleep(0.1)
 
 
+def here(word: str, folder: Path) -> str:
+    """The command's text for a process of this machine, with its mounts and its termination message in a folder."""
+    return word.replace(boot.MOUNT, str(folder)).replace(str(outputs.TERMINATION_LOG), str(folder / "said"))
+
+
 @dataclass(frozen=True)
 class Container:
     """What a pod of this deployment is given."""
@@ -138,8 +146,14 @@ class Container:
     mounts: Path
     variables: dict[str, str]
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [word.replace(boot.MOUNT, str(self.mounts)) for word in boot.command()]
+    @property
+    def said(self) -> str:
+        """What the last one left to Kubernetes."""
+        return (self.mounts / "said").read_text()
+
+    def run(self, *words: str, attempts: str = "9") -> subprocess.CompletedProcess[str]:
+        command = [here(word, self.mounts).replace('"9"', repr(attempts)) for word in boot.command()]
+        (self.mounts / "said").write_text("")
         return subprocess.run(
             [sys.executable, *command[1:], self.record_url, *words],
             cwd="/",
@@ -217,7 +231,7 @@ def test_a_record_that_is_not_what_its_url_says_is_not_run(store: Store, contain
     store.client.put_object(Bucket=BUCKET, Key=other, Body=b'{"loader":"print(1)"}')
     done = replace(container, record_url=f"s3://{BUCKET}/{other}").run("start")
     assert done.returncode == 1
-    assert done.stderr == f"{other}: other SHA-1\n"
+    assert done.stderr == f"{other}: other SHA-1\n" == f"{container.said}\n"
 
 
 @pytest.mark.server
@@ -226,7 +240,8 @@ def test_a_code_package_that_is_not_the_deployed_one_is_not_unpacked(store: Stor
     record_url, _ = store.keep(boot.blob(replace(container.deployment, code_sha="0" * 40)))
     done = replace(container, record_url=record_url).run("start")
     assert done.returncode == 1
-    assert f"has SHA-1 {container.deployment.code_sha}, not {'0' * 40}. Deploy" in done.stderr.splitlines()[-1]
+    assert f"has SHA-1 {container.deployment.code_sha}, not {'0' * 40}. Deploy" in done.stderr
+    assert done.stderr == f"{container.said}\n"
 
 
 @pytest.mark.server
@@ -234,7 +249,99 @@ def test_a_code_package_that_is_not_the_deployed_one_is_not_unpacked(store: Stor
 def test_a_record_that_is_gone_is_named_by_the_store(container: Container) -> None:
     done = replace(container, record_url=f"s3://{BUCKET}/metaflow/gone/{'0' * 40}").run("start")
     assert done.returncode == 1
-    assert "NoSuchKey" in done.stderr.splitlines()[-1]
+    assert "NoSuchKey" in done.stderr
+    assert done.stderr == f"{container.said}\n"
+
+
+# A package that the image has and that does not work, and a pip that puts it right, as far as it is let.
+BROKEN = "raise ImportError('this is not it')"
+PIP = """\
+import pathlib, shutil, sys
+here = pathlib.Path(__file__).parents[1]
+(here / "asked").write_text(" ".join(sys.argv[1:]))
+shutil.rmtree(here / "boto3")
+"""
+
+
+def boot_alone(folder: Path, **variables: str) -> tuple[str, str]:
+    """Run the command where boto3 does not work and there is no config: what it writes to stderr, and what it leaves
+    to Kubernetes.
+    """
+    for name, text in (("boto3/__init__.py", BROKEN), ("pip/__main__.py", PIP), ("pip/__init__.py", "")):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    (folder / "said").touch()
+    words = [here(word, folder) for word in boot.command()[1:]]
+    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(folder), **variables}
+    done = subprocess.run(
+        [sys.executable, *words, f"s3://{BUCKET}/{'0' * 40}"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    return done.stderr, (folder / "said").read_text()
+
+
+@pytest.mark.slow
+def test_what_the_image_lacks_is_installed_before_anything_is_fetched(tmp_path: Path) -> None:
+    stderr, said = boot_alone(tmp_path)
+    assert (tmp_path / "asked").read_text() == "install -q boto3 requests"
+    assert stderr == f"{said}\n" == "[Errno 2] No such file or directory: 'config/config.json'\n"
+
+
+@pytest.mark.slow
+def test_nothing_is_installed_where_the_deployer_forbids_it(tmp_path: Path) -> None:
+    stderr, said = boot_alone(tmp_path, METAFLOW_SKIP_INSTALL_DEPENDENCIES="1")
+    assert not (tmp_path / "asked").exists()
+    assert stderr == f"{said}\n" == "put boto3 requests into the image\n"
+
+
+@contextlib.contextmanager
+def flaky(container: Container, store: Store, refusals: int) -> Iterator[Container]:
+    """The container with such a store in front of its own."""
+    config = container.mounts / "config" / "config.json"
+    before = config.read_text()
+    with FlakyStore(store.url, refusals) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        config.write_text(before.replace(store.url, f"http://127.0.0.1:{server.server_address[1]}"))
+        try:
+            yield container
+            assert server.refused["GET"]
+        finally:
+            config.write_text(before)
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_a_store_that_fails_for_a_while_costs_a_step_without_retry_nothing_but_time(
+    store: Store, container: Container
+) -> None:
+    variables = {**container.variables, "TRIBUTARY_RUN": "flaky"}
+    with flaky(replace(container, variables=variables), store, refusals=2) as behind:
+        done = behind.run("start")
+    assert done.returncode == 0, done.stderr
+    task = "metaflow/LinearFlow/kfp-flaky/start/t-start/"
+    names = {
+        each["Key"].rpartition("/")[2] for each in store.client.list_objects_v2(Bucket=BUCKET, Prefix=task)["Contents"]
+    }
+    assert "0.DONE.lock" in names and not [name for name in names if name.startswith("1.")]
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_a_store_that_stays_away_is_given_up_and_said_in_a_line(store: Store, container: Container) -> None:
+    once = {**container.variables, "TRIBUTARY_RUN": "away"}
+    with flaky(replace(container, variables=once), store, refusals=1000) as behind:
+        done = behind.run("start", attempts="2")
+    assert done.returncode == 1
+    assert "SlowDown" in done.stderr and "reached max retries" in done.stderr
+    assert done.stderr == f"{behind.said}\n"
 
 
 def test_the_runner_is_imported_without_metaflow() -> None:

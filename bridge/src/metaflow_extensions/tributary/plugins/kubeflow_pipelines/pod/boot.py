@@ -7,22 +7,35 @@ import json
 from pathlib import Path
 
 from ..record import Deployment
+from .outputs import TERMINATION_LOG
 
 # Where the pipeline mounts the pods' Metaflow config (config/config.json). The store's key comes as variables.
 MOUNT = "/var/run/tributary"
 
+# What an image must have beside Python, or a pip that finds it.
+PACKAGES = "boto3 requests"
+
 _LOADER = Path(__file__).with_name("loader.py")
 
 # argv[1] is the record's URL; its last 40 characters are the SHA-1 of what lies there. A store that is away is asked
-# for about a minute.
+# for about a minute. What an image lacks of the two packages is installed as Metaflow's own pods do; a folder that pip
+# has to make for it was not there when Python looked for packages. What fails, here or in the loader, is said in one
+# line, and to Kubernetes.
 _BOOT = f"""\
-import boto3,hashlib,json,os,sys
+import hashlib,json,os,sys
+f="{TERMINATION_LOG}"
+sys.excepthook=lambda _,e,t:print(e,file=sys.stderr)or os.path.exists(f)and open(f,"w").write(str(e))
+try:import boto3,requests
+except ImportError:
+ if os.getenv("METAFLOW_SKIP_INSTALL_DEPENDENCIES")or os.system(sys.executable+" -m pip install -q {PACKAGES}"):
+  raise ImportError("put {PACKAGES} into the image")
+ import site;sys.path+=[site.getusersitepackages()];import boto3
 os.chdir("{MOUNT}")
 os.environ.update(AWS_MAX_ATTEMPTS="9",AWS_RETRY_MODE="standard")
 b,k=sys.argv[1][5:].split("/",1)
 s=boto3.client("s3",endpoint_url=json.load(open("config/config.json")).get("METAFLOW_S3_ENDPOINT_URL"))
 r=s.get_object(Bucket=b,Key=k)["Body"].read()
-hashlib.sha1(r).hexdigest()==k[-40:]or sys.exit(k+": other SHA-1")
+if hashlib.sha1(r).hexdigest()!=k[-40:]:raise ValueError(k+": other SHA-1")
 d=json.loads(r);exec(d["loader"]);main(d,s)"""
 
 

@@ -78,13 +78,15 @@ def recursive(steps: Mapping[str, StepRecord], name: str) -> bool:
     return name in steps[name].out_funcs
 
 
+class WrongPath(ValueError):
+    """A task was given other indices than its step has foreaches around it."""
+
+
 def check_path(steps: Mapping[str, StepRecord], name: str, path: Sequence[int]) -> TaskPlace:
-    """The task's place; ValueError when the number of indices is not that of the foreaches around the step."""
+    """The task's place; WrongPath when the number of indices is not that of the foreaches around the step."""
     wanted = steps[name].foreach_parents
     if len(path) != len(wanted):
-        raise ValueError(
-            f"step {name}: got {len(path)} foreach indices for the foreaches {', '.join(wanted) or 'none'}"
-        )
+        raise WrongPath(f"step {name}: got {len(path)} foreach indices for the foreaches {', '.join(wanted) or 'none'}")
     return TaskPlace(name, tuple(path))
 
 

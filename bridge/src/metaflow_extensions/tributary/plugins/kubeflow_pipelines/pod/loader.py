@@ -71,5 +71,6 @@ def main(document: dict[str, Any], store: Any) -> None:
     os.environ["TRIBUTARY_COMMAND"] = json.dumps(sys.orig_argv)
     os.environ["METAFLOW_HOME"] = os.path.join(os.getcwd(), "config")
     record = document["record"]
+    # What fails up to here ends in the boot command's one sentence; the runner has its own.
     enter(unpack(fetch(store, record["code_url"], record["code_sha"]), record["code_metadata"]))
     sys.exit(importlib.import_module(RUNNER).main(json.dumps(record), sys.argv[2:]))

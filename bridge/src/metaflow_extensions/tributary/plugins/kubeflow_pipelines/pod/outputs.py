@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 # Kubernetes makes this file in every container and shows its text as the reason why the container ended. It takes 4096
 # bytes.
@@ -34,9 +35,21 @@ def write_choice(file: Path, step: str) -> None:
 def report(failure: Failure) -> int:
     """Say the reason in the container's log, as its last line, and to Kubernetes. Gives the exit code."""
     print(failure.reason, file=sys.stderr, flush=True)
-    if TERMINATION_LOG.exists():
-        TERMINATION_LOG.write_bytes(failure.reason.encode()[:_TERMINATION_BYTES])
+    _leave(failure.reason)
     return failure.code
+
+
+def report_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """As sys.excepthook: what nobody foresaw is shown whole in the container's log, and its last line is left to
+    Kubernetes.
+    """
+    sys.__excepthook__(kind, error, trace)
+    _leave(f"{kind.__name__}: {error}")
+
+
+def _leave(reason: str) -> None:
+    if TERMINATION_LOG.exists():
+        TERMINATION_LOG.write_bytes(reason.encode()[:_TERMINATION_BYTES])
 
 
 def _write(file: Path, text: str) -> None:

@@ -8,16 +8,17 @@ when all else is stored.
 import argparse
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from ..record import Deployment
+from ..record import Deployment, RecordError
 from . import commands, ids, inputs, mounted, outputs
 from .origin import Origin
 
 if TYPE_CHECKING:
-    from . import work
+    from . import process, work
 
 # The container's own command line, as JSON: what the pods of a gang are started with too. The loader sets it.
 COMMAND = "TRIBUTARY_COMMAND"
@@ -29,13 +30,39 @@ def _input_and_text(word: str) -> tuple[str, str]:
     return name, text
 
 
+class WrongArguments(ValueError):
+    """The container's arguments are none of a pipeline's. Written by hand, or by another version of the compiler."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise WrongArguments(f"arguments of the container: {message}. Deploy the flow again.")
+
+
 def main(record: str, argv: Sequence[str]) -> int:
     """Run the task that argv names; gives the container's exit code. The working folder is the unpacked code package.
+
+    Whatever fails leaves its reason where Kubernetes shows it, a mistake of ours too. In the process of a step this
+    does not come back.
+    """
+    sys.excepthook = outputs.report_crash
+    try:
+        done = _main(record, argv)
+    except (RecordError, WrongArguments, inputs.WrongPath, OSError) as error:
+        return outputs.report(outputs.Failure(1, " ".join(str(error).split())))
+    if isinstance(done, int):
+        return done
+    sys.excepthook = sys.__excepthook__
+    done.run()
+
+
+def _main(record: str, argv: Sequence[str]) -> "int | process.BecomeCommand":
+    """The exit code; in a process of a step, what it is to become.
 
     argv: STEP [--index I]... [--splits FILE] [--choice FILE] [--parameter=INPUT=TEXT]... [--origin=TEXT]
     """
     deployment = Deployment.from_json(record)
-    parser = argparse.ArgumentParser(prog="runner")
+    parser = _Parser(prog="runner")
     parser.add_argument("step", choices=deployment.steps)
     parser.add_argument("--index", type=int, action="append", default=[])
     parser.add_argument("--splits", type=Path)
@@ -66,7 +93,7 @@ def main(record: str, argv: Sequence[str]) -> int:
         return outputs.report(outputs.Failure(1, f"{deployment.flow_name}/{run}/{given.step}: {what}"))
     else:
         return 0 if failure is None else outputs.report(failure)
-    command.run()
+    return command
 
 
 def _run(deployment: Deployment, run: str, asked: "work.Asked") -> outputs.Failure | None:
