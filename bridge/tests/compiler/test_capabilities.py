@@ -5,10 +5,10 @@ from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.capabilit
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.refusals import Refused
 
 HAS = {
-    "2.5.0": set(),
-    "2.13": set(),
-    "2.14.3": {Feature.PIPELINE_RESOURCES},
-    "2.15.2": {Feature.PIPELINE_RESOURCES, Feature.OPTIONAL_ENVIRONMENT},
+    "2.5.0": {Feature.POD_DEADLINE},
+    "2.13": {Feature.POD_DEADLINE},
+    "2.14.3": {Feature.POD_DEADLINE, Feature.PIPELINE_RESOURCES},
+    "2.15.2": {Feature.POD_DEADLINE, Feature.PIPELINE_RESOURCES, Feature.OPTIONAL_ENVIRONMENT},
     "v2.16.1": set(Feature) - {Feature.WORKFLOW_TIMEOUT, Feature.WORKFLOW_TTL, Feature.RETRY_INDEX},
     "2.17.0-rc.1": set(Feature),
 }

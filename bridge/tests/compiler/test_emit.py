@@ -137,6 +137,36 @@ def test_a_step_without_retry_or_catch_has_no_policy() -> None:
     assert "retryPolicy" not in pipeline["root"]["dag"]["tasks"]["a"]
 
 
+def test_no_pod_waits_for_a_step_whose_attempts_are_made_in_one_pod() -> None:
+    looped = flow("start > a\na ? a end")
+    step = replace(looped.steps["a"], retries=2, minutes_between_retries=5)
+    pipeline, _ = documents(with_step(looped, step))
+    text = json.dumps(pipeline)
+    assert '"backoffDuration": "0s"' in text
+    assert '"backoffDuration": "300s"' not in text
+
+
+@pytest.mark.parametrize(("timeout", "seconds"), [(1, 7200), (300, 7200), (3600, 10800), (None, None)])
+def test_a_step_with_a_timeout_has_a_pod_with_a_deadline_far_beyond_it(
+    timeout: int | None, seconds: int | None
+) -> None:
+    _, executors = documents(with_step(LINEAR, replace(LINEAR.steps["a"], timeout_seconds=timeout)))
+    deadlines = {executor.get("activeDeadlineSeconds") for executor in executors.values()}
+    assert deadlines == {None, seconds}
+
+
+def test_steps_with_other_timeouts_share_a_component_and_the_drivers_of_gangs_and_loops_have_no_deadline() -> None:
+    whole = flow("start > a\na > b\nb > end")
+    for name, seconds in (("a", 60), ("b", 1800)):
+        whole = with_step(whole, replace(whole.steps[name], timeout_seconds=seconds))
+    assert len(documents(whole)[1]) == 3
+    gang = replace(LINEAR.steps["a"], gang=True, timeout_seconds=60)
+    looped = flow("start > a\na ? a end")
+    loop = replace(looped.steps["a"], timeout_seconds=60)
+    for each in (with_step(LINEAR, gang), with_step(looped, loop)):
+        assert "activeDeadlineSeconds" not in json.dumps(documents(each))
+
+
 def test_nothing_is_taken_from_a_cache() -> None:
     pipeline, _ = documents(LINEAR)
     assert all(task["cachingOptions"] == {} for task in pipeline["root"]["dag"]["tasks"].values())
@@ -184,6 +214,9 @@ def test_a_pods_fields_stand_where_kubeflow_reads_them() -> None:
         "TRIBUTARY_NODE",
         "TRIBUTARY_POD",
         "TRIBUTARY_NAMESPACE",
+        "TRIBUTARY_POD_ID",
+        "TRIBUTARY_HOST_IP",
+        "TRIBUTARY_ACCOUNT",
     ]
     assert fields == {
         "configMapAsVolume": [{"configMapName": "steps-config", "mountPath": "/var/run/tributary/config"}],

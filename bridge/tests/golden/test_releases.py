@@ -24,6 +24,7 @@ EACH = [
 
 # A field that came with each feature, in the platform document: of an executor, or of the whole.
 FIELDS: dict[Feature, dict[str, Any]] = {
+    Feature.POD_DEADLINE: {"activeDeadlineSeconds": 7200},
     Feature.OPTIONAL_ENVIRONMENT: {"secretAsEnv": [{"secretName": "s", "keyToEnv": [], "optional": True}]},
     Feature.SECURITY_CONTEXT: {"securityContext": {"runAsUser": 1000}},
     Feature.SUB_PATH: {"pvcMount": [{"constant": "claim", "mountPath": "/data", "subPath": "part"}]},

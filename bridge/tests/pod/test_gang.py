@@ -79,7 +79,7 @@ def kubernetes(tmp_path: Path) -> Iterator[Kubernetes]:
 def run(kubernetes: Kubernetes, nodes: int = 2, attempt: int = 0, patience: float = 5.0) -> outputs.Failure | None:
     cluster = Cluster(kubernetes.url, kubernetes.folder, patience=patience, delay=0.01)
     pods = Pods(cluster, "runs", OWN["metadata"]["name"], ("python3", "-uc", "print($(ls))", "s3://record", "train"))
-    return Gang(pods, NAME, nodes, attempt, GangRecord(RESOURCES, 600)).run()
+    return Gang(pods, NAME, nodes, attempt, GangRecord(RESOURCES, 600), 7200).run()
 
 
 def when_made(kubernetes: Kubernetes, nodes: int, then: Callable[[], None]) -> None:
@@ -183,6 +183,7 @@ def test_the_pods_are_the_drivers_but_for_what_is_argos_or_the_drivers_alone(
     assert spec["serviceAccountName"] == "pipeline-runner"
     assert spec["tolerations"] == OWN["spec"]["tolerations"]
     assert spec["restartPolicy"] == "Never"
+    assert spec["activeDeadlineSeconds"] == 7200
     assert spec["volumes"] == [{"name": "config", "configMap": {"name": "steps"}}]
     assert not spec.keys() & {"nodeName", "initContainers"}
     (container,) = spec["containers"]

@@ -93,6 +93,10 @@ def test_a_step_between_two_attempts_runs() -> None:
         ),
         ("main: Error (exit code 3): cannot start", "its process ended with exit code 3 (main: Error"),
         ("Step exceeded its deadline", "it was stopped with its run"),
+        (
+            "Pod was active on the node longer than the specified deadline",
+            "its pod was stopped long after its @timeout; it had not begun, or hung",
+        ),
         ("main: Error (exit code 143)", "it was told to end by a signal from outside (SIGTERM, exit code 143)"),
         ("main: Error (exit code 137)", "it was killed by a signal from outside (SIGKILL, exit code 137)"),
         ("main: OOMKilled (exit code 137)", "it was killed because it used more memory than it may (OOMKilled)"),

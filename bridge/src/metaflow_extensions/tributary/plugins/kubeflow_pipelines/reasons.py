@@ -41,7 +41,12 @@ _WORDS = (
     (re.compile(r"exit code 143"), "it was told to end by a signal from outside (SIGTERM, exit code 143)"),
     (re.compile(r"exit code 137"), "it was killed by a signal from outside (SIGKILL, exit code 137)"),
     (re.compile(r"exit code (\d+)"), r"its process ended with exit code \1"),
-    # No pod of ours has a deadline of its own.
+    # A pod with a deadline of its own, which only a step with @timeout has, is stopped by Kubernetes in these words.
+    (
+        re.compile(r"DeadlineExceeded|active on the node longer than the specified deadline"),
+        "its pod was stopped long after its @timeout; it had not begun, or hung",
+    ),
+    # Argo's words for the end of a whole run.
     (re.compile(r"Step exceeded its deadline"), "it was stopped with its run"),
 )
 

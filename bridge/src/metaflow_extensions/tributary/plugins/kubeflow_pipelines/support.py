@@ -37,7 +37,7 @@ _NO_TEST_HELP = _refused("it is Metaflow's own test help")
 
 STEP_DECORATORS: Mapping[str, Support] = {
     "catch": Support("translated", "the fallback runs in the pod of the last attempt"),
-    "timeout": Support("in the pod", "each attempt is stopped when its time is up"),
+    "timeout": Support("in the pod", "each attempt is stopped when its time is up; the pod has a deadline beyond it"),
     "environment": Support("translated", "the runner sets the variables"),
     "secrets": Support("in the pod", "Metaflow's own backends, with the deployer's settings for them"),
     "parallel": _GANG,

@@ -30,6 +30,7 @@ SETTING = "METAFLOW_KUBEFLOW_PIPELINES_SERVER_VERSION"
 class Feature(Enum):
     """Something that not every version understands: what it is, and the first version that does."""
 
+    POD_DEADLINE = ("a time limit for a pod", (2, 5))
     PIPELINE_RESOURCES = ("pipelines as Kubernetes resources", (2, 14))
     OPTIONAL_ENVIRONMENT = ("variables from a Secret or ConfigMap that need not be there", (2, 15))
     SECURITY_CONTEXT = ("a security context", (2, 16))

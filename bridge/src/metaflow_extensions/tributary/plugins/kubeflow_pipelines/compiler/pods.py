@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..pod.mounted import SECRETS_MOUNT
+from ..pod.time_limit import pod_seconds
+from .capabilities import Feature
 from .ir import Flow, Step, Target
 
 CONFIG_MOUNT = "/var/run/tributary/config"
@@ -18,7 +20,13 @@ FIELD_PATHS: tuple[tuple[str, str], ...] = (
     ("TRIBUTARY_NODE", "metadata.annotations['workflows.argoproj.io/node-name']"),
     ("TRIBUTARY_POD", "metadata.name"),
     ("TRIBUTARY_NAMESPACE", "metadata.namespace"),
+    ("TRIBUTARY_POD_ID", "metadata.uid"),
+    ("TRIBUTARY_HOST_IP", "status.hostIP"),
+    ("TRIBUTARY_ACCOUNT", "spec.serviceAccountName"),
 )
+
+# The variable by which the runner's decorator knows what current.tempdir is to be.
+CURRENT_TEMPDIR = "TRIBUTARY_TEMPDIR"
 
 # Keys of @kubernetes(security_context=...), and the fields of KubernetesExecutorConfig that carry them.
 SECURITY_CONTEXT = {"run_as_user": "runAsUser", "run_as_group": "runAsGroup", "run_as_non_root": "runAsNonRoot"}
@@ -78,6 +86,8 @@ def platform(step: Step, target: Target) -> Document:
         fields["podMetadata"] = metadata
     if context := _security_context(asked):
         fields["securityContext"] = context
+    if (seconds := _deadline(step)) is not None and target.capabilities.has(Feature.POD_DEADLINE):
+        fields["activeDeadlineSeconds"] = seconds
     return fields | _volumes(asked, target)
 
 
@@ -103,9 +113,22 @@ def asked_service_account(step: Step) -> str | None:
     return str(decorator.attributes["service_account"])
 
 
-def temporary_folder(attributes: Mapping[str, Any]) -> str | None:
-    """Where METAFLOW_TEMPDIR must point for these @kubernetes attributes, or None."""
-    return str(attributes["tmpfs_path"]) if _tmpfs(attributes) and attributes.get("tmpfs_tempdir") else None
+def temporary_folder(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """The variables that say where a step with these @kubernetes attributes has its temporary folder: METAFLOW_TEMPDIR,
+    or where that is to stay as it is, the one of current.tempdir alone.
+    """
+    if not attributes.get("tmpfs_tempdir", True):
+        return {CURRENT_TEMPDIR: str(attributes["tmpfs_path"])} if attributes.get("tmpfs_path") else {}
+    return {"METAFLOW_TEMPDIR": str(attributes["tmpfs_path"])} if _tmpfs(attributes) else {}
+
+
+def _deadline(step: Step) -> int | None:
+    """The most seconds that the step's pod may take once it has a node; None where nothing is to be set.
+
+    A pod may run any number of rounds of a step that follows itself. The driver of a gang waits for nodes as long as
+    there are none; its gang's pods have the deadline.
+    """
+    return None if step.recursive or step.gang else pod_seconds(step.timeout_seconds)
 
 
 def _kubernetes(step: Step) -> Mapping[str, Any]:

@@ -131,8 +131,8 @@ def _environment(node: Any) -> dict[str, str]:
         match decorator.name:
             case "environment":
                 variables |= {name: str(value) for name, value in _mapping(decorator.attributes["vars"]).items()}
-            case "kubernetes" if folder := pods.temporary_folder(decorator.attributes):
-                variables["METAFLOW_TEMPDIR"] = folder
+            case "kubernetes":
+                variables |= pods.temporary_folder(decorator.attributes)
     return variables
 
 

@@ -21,8 +21,14 @@ FIELDS = {
     "kubeflow-pipelines-node-name": "TRIBUTARY_NODE",
     "kubernetes-pod-name": "TRIBUTARY_POD",
     "kubernetes-pod-namespace": "TRIBUTARY_NAMESPACE",
+    "kubernetes-pod-id": "TRIBUTARY_POD_ID",
+    "kubernetes-pod-service-account-name": "TRIBUTARY_ACCOUNT",
+    "kubernetes-node-ip": "TRIBUTARY_HOST_IP",
     "parallel-node-index": "MF_PARALLEL_NODE_INDEX",
 }
+
+# Where Metaflow's own pods have the notice that their node is about to be taken away. Nobody writes it here.
+_SPOT_NOTICE = "/tmp/spot_termination_notice"
 
 
 class OtherTransition(MetaflowException):  # type: ignore[misc]
@@ -50,7 +56,12 @@ class KubeflowPipelinesInternalDecorator(StepDecorator):  # type: ignore[misc]
         ubf_context: str | None,
         inputs: Any,
     ) -> None:
-        """Register the fields whose variable is set, under this attempt."""
+        """Register the fields whose variable is set, under this attempt; and give `current` what @kubernetes gives it
+        in Metaflow's own pods.
+        """
+        current._update_env({"spot_termination_notice": _SPOT_NOTICE})
+        if folder := os.environ.get("TRIBUTARY_TEMPDIR"):
+            current._update_env({"tempdir": folder})
         tags = [f"attempt_id:{retry_count}"]
         metadata.register_metadata(
             run_id,

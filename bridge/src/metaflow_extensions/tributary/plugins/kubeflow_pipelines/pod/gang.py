@@ -17,6 +17,7 @@ from ..record import Deployment, GangRecord
 from . import attempts, gang_pods, ids, inputs, outputs
 from .cluster import ApiError, Cluster, Document, Unreachable
 from .tasks import MAX_ATTEMPTS, RunTasks
+from .time_limit import pod_seconds
 
 _TERMINATED = 128 + signal.SIGTERM
 
@@ -64,7 +65,8 @@ def drive(deployment: Deployment, run: str, place: inputs.TaskPlace, pods: Pods)
     if attempt >= MAX_ATTEMPTS:
         why = f"Metaflow keeps {MAX_ATTEMPTS} attempts of a task and all are used. Start a new run."
         return outputs.Failure(1, f"{spec}/{names[0]}: {why}")
-    return Gang(pods, f"{spec}/{names[0]}", nodes, attempt, record.gang).run()
+    deadline = pod_seconds(record.timeout_seconds)
+    return Gang(pods, f"{spec}/{names[0]}", nodes, attempt, record.gang, deadline).run()
 
 
 def _of_all(histories: list[attempts.History]) -> attempts.History:
@@ -83,6 +85,7 @@ class Gang:
     nodes: int
     attempt: int
     record: GangRecord
+    deadline: int | None = None
     _said: dict[int, str] = field(default_factory=dict)
 
     def run(self) -> outputs.Failure | None:
@@ -119,6 +122,7 @@ class Gang:
             attempt=self.attempt,
             command=self.pods.command,
             resources=self.record.resources,
+            deadline=self.deadline,
         )
 
     def _sweep(self, task: str) -> None:

@@ -59,7 +59,10 @@ _CONTAINER_FIELDS = ("envFrom", "image", "imagePullPolicy", "securityContext", "
 
 @dataclass(frozen=True)
 class Plan:
-    """One gang: its name, the task it is for, how many nodes of which attempt, and what each of them runs on what."""
+    """One gang: its name, the task it is for, how many nodes of which attempt, and what each of them runs on what.
+
+    A pod may take `deadline` seconds once it has a node.
+    """
 
     name: str
     task: str
@@ -67,6 +70,7 @@ class Plan:
     attempt: int
     command: tuple[str, ...]
     resources: Mapping[str, Mapping[str, str]]
+    deadline: int | None = None
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,7 @@ def _template(own: Document, plan: Plan, main: str, environ: Mapping[str, str]) 
         "metadata": {"labels": _labels(own, plan), "annotations": _own_words(own["metadata"].get("annotations"))},
         "spec": {
             **_picked(spec, _POD_FIELDS),
+            **({} if plan.deadline is None else {"activeDeadlineSeconds": plan.deadline}),
             "containers": [node],
             "restartPolicy": "Never",
             "volumes": [each for each in spec.get("volumes", []) if each["name"] in mounted],
