@@ -36,8 +36,14 @@ def test_a_good_flow_has_no_problems() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"datastore_type": "local"}, "flow.py:3: flow 'TestFlow': pods cannot read a local datastore."),
-        ({"datastore_type": "gs"}, "datastore 'gs' is not translated"),
+        ({"datastore_type": "local"}, "flow.py:3: flow 'TestFlow': --datastore local is refused: pods cannot read it."),
+        ({"datastore_type": "gs"}, "--datastore gs is refused: a step's container fetches what it runs from S3"),
+        ({"datastore_type": "azure"}, "--datastore azure is refused: a step's container fetches what it runs from S3"),
+        ({"datastore_type": "from_tomorrow"}, "--datastore from_tomorrow is refused: a step's container"),
+        (
+            {"decorators": (changed("schedule", from_tomorrow=1),)},
+            "flow.py:3: @schedule(from_tomorrow=1) is refused: this version of the extension does not know it.",
+        ),
         ({"metadata_type": "local"}, "metadata provider 'local'"),
         ({"environment_type": "fast-bakery"}, "--environment fast-bakery is refused: this version of the extension"),
         ({"decorators": (Decorator("trigger", {}),)}, "@trigger is refused"),
@@ -122,6 +128,31 @@ def test_what_is_wrong_with_a_flow_is_named(change: dict[str, Any], words: str) 
 def test_what_is_wrong_with_a_step_is_named(decorator: Decorator, words: str) -> None:
     (problem,) = said(with_decorator(decorator))
     assert words in problem
+
+
+@pytest.mark.parametrize(
+    "decorator",
+    [
+        kubernetes(disk=20000),
+        kubernetes(port=80),
+        changed("resources", disk=20000),
+        kubernetes(extended_resources={"vendor.com/a": 1, "vendor.com/b": 2}),
+        kubernetes(security_context={"privileged": True}),
+        kubernetes(security_context={"run_as_user": 0}),
+    ],
+)
+def test_what_a_pod_cannot_have_a_gang_cannot_have_either_and_that_is_said(decorator: Decorator) -> None:
+    old = replace(TARGET, capabilities=of("2.14.3"))
+    (alone,) = said(with_decorator(decorator), old)
+    (gang,) = said(with_step(GOOD, replace(decorated(GOOD.steps["a"], decorator), gang=True)), old)
+    assert gang.replace("; the pods of a gang are refused alike", "") == alone != gang
+
+
+def test_laws_of_graphs_are_not_asked_of_one_that_metaflow_refuses() -> None:
+    whole = flow("start * a\na ? b c\nb > join_b\nc > join_c\njoin_b > end\njoin_c > end", datastore_type="local")
+    assert len(problems(whole, TARGET)) == 2
+    (problem,) = problems(whole, TARGET, drawn=False)
+    assert "--datastore local" in problem.wrong
 
 
 def test_the_namespace_of_kubeflow_itself_is_no_problem() -> None:

@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from metaflow.plugins import FLOW_DECORATORS, STEP_DECORATORS
+from metaflow.lint import linter
+from metaflow.plugins import DATASTORES, FLOW_DECORATORS, STEP_DECORATORS
 
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines import cli, support
 
@@ -27,11 +28,20 @@ def test_every_attribute_of_a_translated_decorator_is_known(decorator: Any) -> N
     assert set(decorator.defaults) == set(support.ATTRIBUTES.get(decorator.name, {}))
 
 
+def test_every_datastore_of_metaflow_is_known() -> None:
+    assert {each.TYPE for each in DATASTORES} <= set(support.DATASTORES)
+
+
+def test_for_every_check_of_a_graph_it_is_known_what_to_do() -> None:
+    assert {check.__name__ for check in linter._checks} <= set(support.GRAPH_REMEDIES)
+
+
 def test_every_refusal_says_what_to_do_instead() -> None:
     tables = [
         support.STEP_DECORATORS,
         support.FLOW_DECORATORS,
         *support.ATTRIBUTES.values(),
+        support.DATASTORES,
         support.ARGO_OPTIONS,
         support.ARGO_COMMANDS,
     ]

@@ -9,20 +9,21 @@ from bridge.tests.lib.graphs import TARGET, flow
 from bridge.tests.lib.walks import compiled
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler import capabilities
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.checks import problems
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Parameter, Schedule
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Decorator, Parameter
 
 GOOD = flow("start > end")
 
 
-@pytest.mark.parametrize("schedule", [None, Schedule(None), Schedule(None, "UTC"), Schedule("0 10 * * *")])
-def test_a_schedule_that_kubeflow_can_keep_is_no_problem(schedule: Schedule | None) -> None:
+@pytest.mark.parametrize("schedule", [None, "0 10 * * *"])
+def test_a_schedule_that_kubeflow_can_keep_is_no_problem(schedule: str | None) -> None:
     assert problems(replace(GOOD, schedule=schedule), TARGET) == []
 
 
 def test_all_that_is_wrong_with_a_schedule_is_said_at_once() -> None:
     wrong = replace(
         GOOD,
-        schedule=Schedule("0 */5 * * * *", "Europe/Zurich"),
+        schedule="0 */5 * * * *",
+        decorators=(Decorator("schedule", {"timezone": "Europe/Zurich"}, frozenset({"timezone"})),),
         parameters=(Parameter("alpha", "alpha", "int", None, required=True),),
     )
     said = [str(problem) for problem in problems(wrong, TARGET)]

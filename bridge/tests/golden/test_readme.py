@@ -28,7 +28,8 @@ def table() -> str:
         "step decorators written by users": support.WRAPPER,
     } | {f"--environment {name}": entry for name, entry in support.ENVIRONMENTS.items()}
     rows += [f"| {name} | {entry.how} | {entry.note} |" for name, entry in others.items()]
-    others = {f"create {name}": entry for name, entry in support.ARGO_OPTIONS.items()}
+    others = {f"--datastore {name}": entry for name, entry in support.DATASTORES.items()}
+    others |= {f"create {name}": entry for name, entry in support.ARGO_OPTIONS.items()}
     others |= {f"{name} (a command)": entry for name, entry in support.ARGO_COMMANDS.items()}
     rows += [f"| {name} | {entry.how} | {entry.note} |" for name, entry in others.items()]
     since = support.SINCE.items()

@@ -3,6 +3,7 @@
 Each kind of mistake is a small flow, made here, and its message a file in golden/refusals. `--regenerate` writes them.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ CREATE = ("kubeflow-pipelines", "create", "--only-json")
 MESSAGES = Path(__file__).parent / "refusals"
 
 FLOW = """from metaflow import *
-
+{before}
 
 {of_flow}
 class WrongFlow(FlowSpec):
@@ -43,7 +44,8 @@ if __name__ == "__main__":
 @dataclass(frozen=True)
 class Wrong:
     """A kind of mistake: what stands in front of the class, in it, in front of the step `work` and in the steps, and
-    what is said on the command line and in the settings.
+    what is said on the command line, before `kubeflow-pipelines` and after `create`, and in the settings. `before` is
+    a line below the imports.
     """
 
     of_step: str = ""
@@ -51,13 +53,36 @@ class Wrong:
     body: str = "    pass"
     start: str = "self.next(self.work)"
     work: str = "self.next(self.end)"
+    before: str = ""
     top: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
     settings: Mapping[str, str | None] = field(default_factory=dict)
 
     def text(self) -> str:
         """The flow's file."""
         decorators = "\n".join(f"    {line}" for line in self.of_step.splitlines())
-        return FLOW.format(of_flow=self.of_flow, body=self.body, start=self.start, of_step=decorators, work=self.work)
+        parts = {name: getattr(self, name) for name in ("before", "of_flow", "body", "start", "work")}
+        return FLOW.format(of_step=decorators, **parts)
+
+
+# The words that a sentence begins with which says what to do.
+TO_DO = (
+    *(
+        "Add",
+        "Break",
+        "Choose",
+        "Correct",
+        "Ensure",
+        "Give",
+        "Keep",
+        "Lead",
+        "Leave it out",
+        "Let",
+        "Make sure",
+        "Mount",
+    ),
+    *("Name", "Put", "Remove", "Rename", "Run", "Set", "Use", "Write"),
+)
 
 
 KINDS: Mapping[str, Wrong] = {
@@ -123,7 +148,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for kind, flow in flows.items():
         flow.parent.mkdir()
         flow.write_text(KINDS[kind].text())
-    arguments = {kind: ("--quiet", *wrong.top, *CREATE) for kind, wrong in KINDS.items()}
+    arguments = {kind: ("--quiet", *wrong.top, *CREATE, *wrong.options) for kind, wrong in KINDS.items()}
     alike = [kind for kind, wrong in KINDS.items() if not wrong.settings]
     done = dict(zip(alike, commands([(flows[kind], arguments[kind]) for kind in alike]), strict=True))
     for kind in KINDS.keys() - set(alike):
@@ -148,8 +173,24 @@ def test_the_message_is_the_one_that_was_looked_at(
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_line_says_where_what_and_what_to_do(kind: str) -> None:
     for line in (MESSAGES / f"{kind}.txt").read_text().splitlines():
-        assert line.startswith(("wrong_flow.py:", "METAFLOW_")), line
-        assert "Traceback" not in line and line.endswith("."), line
+        assert "Traceback" not in line and not re.search(r"\*\w+\*", line), line
+        where, wrong, to_do = parts(line)
+        assert re.fullmatch(r"wrong_flow\.py:\d+(: (step|flow) '\w+')?|METAFLOW_\w+|--[a-z-]+", where), line
+        assert len(wrong) > 10, line
+        assert to_do.startswith(TO_DO) and to_do.endswith("."), line
+
+
+def test_a_line_without_a_remedy_is_found() -> None:
+    for line in ("wrong_flow.py:15: Step work goes nowhere.", "wrong_flow.py:15: It is wrong. It is very wrong."):
+        assert not parts(line)[2].startswith(TO_DO)
+
+
+def parts(line: str) -> tuple[str, str, str]:
+    """Where, what is wrong and what to do: the last sentence, when there are two."""
+    place = re.match(r"(wrong_flow\.py:\d+(?:: (?:step|flow) '\w+')?|[\w-]+): ", line)
+    assert place is not None, line
+    wrong, dot, to_do = line[place.end() :].rpartition(". ")
+    return place[1], wrong, to_do if dot else ""
 
 
 def test_no_message_is_left_over() -> None:

@@ -4,12 +4,14 @@ Only 2.14.3 can be run here; of the others this is what can be known.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bridge.tests.lib import releases
+from bridge.tests.lib import attributes, releases
+from bridge.tests.lib.graphs import TARGET
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler import capabilities
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.capabilities import Feature
 
@@ -48,6 +50,32 @@ def test_each_release_knows_the_fields_that_the_table_of_capabilities_gives_it(r
     answers = dict(zip(texts, releases.refusals(release, list(texts.values())), strict=True))
     has = capabilities.of(release).has
     assert {feature.name: said is None for feature, said in answers.items()} == {each.name: has(each) for each in texts}
+
+
+@pytest.mark.parametrize("release", EACH)
+def test_each_release_knows_every_field_of_every_attribute_or_it_is_refused(release: str) -> None:
+    known = capabilities.of(release)
+    target = replace(TARGET, capabilities=known)
+    found = {
+        f"{decorator}.{name}": attributes.compiled(attributes.flow_with(decorator, {**besides, name: value}), target)
+        for decorator, values in attributes.VALUES.items()
+        for name, (value, besides, _) in values.items()
+    }
+    limit = 60 if known.has(Feature.WORKFLOW_TIMEOUT) else None
+    said = replace(target, title="A title", description="Said", workflow_timeout=limit)
+    found["options of create"] = attributes.compiled(attributes.flow_with(None, {}), said)
+    texts = {name: each.documents.text() for name, each in found.items() if each.documents is not None}
+    answers = dict(zip(texts, releases.refusals(release, list(texts.values())), strict=True))
+    assert {name: answer for name, answer in answers.items() if answer} == {}
+    never = {
+        f"{decorator}.{name}"
+        for decorator, values in attributes.VALUES.items()
+        for name, (_, _, place) in values.items()
+        if place in (attributes.REFUSED, attributes.REFUSED_ALONE)
+    }
+    assert found.keys() - texts.keys() - never == (
+        set() if known.has(Feature.SECURITY_CONTEXT) else {"kubernetes.security_context"}
+    )
 
 
 def test_the_releases_are_those_between_the_oldest_and_the_newest_that_are_known() -> None:

@@ -8,6 +8,7 @@ import inspect
 import json
 import os
 import sys
+import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha1
@@ -16,6 +17,7 @@ from typing import Any
 from metaflow import current, decorators, metaflow_config, metaflow_version
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException, MetaflowInternalError
+from metaflow.lint import LintWarn
 from metaflow.metaflow_config_funcs import config_values
 from metaflow.metaflow_environment import MetaflowEnvironment
 from metaflow.package import MetaflowPackage
@@ -23,11 +25,12 @@ from metaflow.plugins.aws.step_functions import production_token
 from metaflow.plugins.environment_decorator import EnvironmentDecorator
 from metaflow.plugins.kubernetes.kubernetes_decorator import KubernetesDecorator
 from metaflow.plugins.timeout_decorator import TimeoutDecorator
+from metaflow.pylint_wrapper import PyLintWarn
 from metaflow.user_configs.config_options import ConfigInput
 from metaflow.util import dict_to_cli_options, get_username
 
 from . import variables
-from .mistakes import keep_mistakes_of, mistake
+from .mistakes import keep_mistakes_of, mistake, plain
 
 # The decorators that Metaflow's Argo integration attaches to every step too.
 ATTACHED = (KubernetesDecorator.name, EnvironmentDecorator.name)
@@ -47,12 +50,23 @@ class CodePackage:
     metadata: str
 
 
+@dataclass(frozen=True)
+class WrongGraph:
+    """What Metaflow says of a flow: file and line where it tells them, its words, and which of its checks of the graph
+    says so, None for pylint.
+    """
+
+    place: str | None
+    said: str
+    check: str | None = None
+
+
 def explain(error: MetaflowException) -> str | None:
     """One sentence for an exception that is the user's to mend; None when it is Metaflow's own fault."""
     if isinstance(error, MetaflowInternalError):
         return None
     place = f"{error.source_file}:{error.line_no}" if error.source_file else error.headline
-    return f"{place}: {' '.join(error.message.split())}"
+    return f"{place}: {plain(error.message)}"
 
 
 def has_mistakes(state: State) -> bool:
@@ -61,9 +75,18 @@ def has_mistakes(state: State) -> bool:
     return any(mistake(decorator) is not None for decorator in (*of_steps, *flow_decorators(state)))
 
 
-def lint(state: State) -> None:
-    """Metaflow's own checks of the graph, and pylint where it is installed. MetaflowException when they fail."""
-    state.check(state.graph, state.flow, state.environment, pylint=state.pylint)
+def lint(state: State) -> WrongGraph | None:
+    """What Metaflow's own checks of the graph find first, or pylint where it is installed; None for nothing."""
+    try:
+        state.check(state.graph, state.flow, state.environment, pylint=state.pylint)
+    except LintWarn as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        check = next((frame.name for frame in frames if frame.name.startswith("check_")), "a check of an extension")
+        place = f"{near(error.source_file)}:{error.line_no}" if error.source_file else None
+        return WrongGraph(place, plain(error.message), check)
+    except PyLintWarn as error:
+        return WrongGraph(None, plain(error.message))
+    return None
 
 
 def attach_kubernetes(state: State) -> None:
@@ -133,10 +156,11 @@ def flow_decorators(state: State) -> Iterator[Any]:
     return (decorator for found in state.flow._flow_decorators.values() for decorator in found)
 
 
-def schedule(state: State) -> tuple[str | None, str | None] | None:
-    """The expression that @schedule came to, None where all is switched off, and its time zone; None without it."""
+def schedule(state: State) -> str | None:
+    """The expression that @schedule came to; None without it, and where all of it is switched off."""
     found = state.flow._flow_decorators.get("schedule")
-    return (found[0].schedule, found[0].timezone) if found and mistake(found[0]) is None else None
+    expression: str | None = found[0].schedule if found and mistake(found[0]) is None else None
+    return expression
 
 
 def lacks(state: State) -> str | None:
@@ -214,6 +238,12 @@ def flow_place(state: State) -> tuple[str, int]:
     """File and line of the flow's class."""
     flow_class = state.flow.__class__
     return inspect.getfile(flow_class), inspect.getsourcelines(flow_class)[1]
+
+
+def near(file: str) -> str:
+    """The path as it is shown: from the working directory where it lies below that."""
+    path = os.path.relpath(file)
+    return file if path.startswith("..") else path
 
 
 def flow_file() -> str:

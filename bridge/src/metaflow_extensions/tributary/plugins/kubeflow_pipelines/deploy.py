@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from . import compat, compat_parameters, guard, inputs, names, provenance, reasons, schedules, stored, support, tokens
-from .compiler import attributes, checks, cron
+from .compiler import attributes, checks, cron, wrong_graph
 from .compiler.emit import Documents, Payload, emit
 from .compiler.ir import Flow, Target
 from .compiler.problem import Problem
@@ -69,8 +69,9 @@ def check_flow(state: compat.State, target: Target, asked: Sequence[Problem] = (
             f"flow {state.flow.name!r}: needs {missing}, and Metaflow {compat.version()} is installed. "
             f"Install Metaflow {support.SINCE[missing]} or newer."
         )
-    compat.lint(state)
-    _refuse([*asked, *checks.problems(read(state), target)])
+    wrong, flow = compat.lint(state), read(state)
+    of_graph = [] if wrong is None else [wrong_graph.problem(flow, wrong)]
+    _refuse([*asked, *of_graph, *checks.problems(flow, target, drawn=wrong is None or wrong.check is None)])
 
 
 def check_decorators(state: compat.State) -> None:
@@ -164,7 +165,7 @@ def content(documents: Documents) -> str:
 
 def scheduled(state: compat.State) -> str | None:
     """When the flow runs by itself, in Kubeflow's words; None when it does not. For a flow that the checks let pass."""
-    expression, _ = compat.schedule(state) or (None, None)
+    expression = compat.schedule(state)
     return None if expression is None else cron.convert(expression)
 
 

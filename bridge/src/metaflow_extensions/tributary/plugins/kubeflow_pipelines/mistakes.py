@@ -35,6 +35,12 @@ def mistake(decorator: Any) -> str | None:
     return getattr(decorator, "_tributary_mistake", None)
 
 
+def plain(said: Any) -> str:
+    """Metaflow's words on one line. It prints in bold what stands between asterisks, which are left out."""
+    line = " ".join(str(said).split())
+    return re.sub(r"\*(\S(?:[^*]*\S)?)\*", r"\1", line)
+
+
 def keep_mistakes_of(decorator: Any) -> None:
     """Make each of the decorator's initialisers note what it raises, and none run after one that did."""
     if hasattr(decorator, "_tributary_mistake"):
@@ -76,8 +82,7 @@ def _noting(decorator: Any, init: Callable[..., None]) -> Callable[..., None]:
             raise
         except _RAISED as error:
             said = error.message if isinstance(error, MetaflowException) else f"{type(error).__name__}: {error}"
-            # Metaflow prints what stands between asterisks in bold.
-            decorator._tributary_mistake = re.sub(r"\*(\S+)\*", r"\1", " ".join(str(said).split())).rstrip(".")
+            decorator._tributary_mistake = plain(said).rstrip(".")
 
     return init_or_note
 

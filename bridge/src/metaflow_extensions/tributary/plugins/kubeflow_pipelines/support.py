@@ -26,6 +26,7 @@ def _refused(why: str, instead: str = "Remove it, or run the flow without Kubefl
     return Support("refused", why, instead)
 
 
+UNKNOWN = _refused("this version of the extension does not know it", "Remove it, or use a newer version")
 _OTHER_SCHEDULER = _refused("it belongs to another scheduler")
 _PACKAGES = Support(
     "translated", "Metaflow's own commands make the environment in the pod, and its Python runs the step"
@@ -87,7 +88,9 @@ ATTRIBUTES: Mapping[str, Mapping[str, Support]] = {
     "model": {"load": _IN_PODS, "best_effort_load": _IN_PODS, "temp_dir_root": _IN_PODS},
     "huggingface_hub": {"temp_dir_root": _IN_PODS, "load": _IN_PODS, "cache_scope": _IN_PODS},
     "conda": _ENVIRONMENT_OF_A_STEP | {"libraries": _IN_ENVIRONMENT},
+    "conda_base": _ENVIRONMENT_OF_A_STEP | {"libraries": _IN_ENVIRONMENT},
     "pypi": _ENVIRONMENT_OF_A_STEP,
+    "pypi_base": _ENVIRONMENT_OF_A_STEP,
     "retry": {
         "times": Support("translated", "retryPolicy.maxRetryCount"),
         "minutes_between_retries": Support("translated", "retryPolicy.backoffDuration"),
@@ -175,8 +178,17 @@ ATTRIBUTES: Mapping[str, Mapping[str, Support]] = {
 
 def step_decorator(name: str) -> Support:
     """What becomes of a step decorator, Metaflow's own or another's; refused when nobody here knows it."""
-    unknown = _refused("this version of the extension does not know it", "Remove it, or use a newer version")
-    return STEP_DECORATORS.get(name) or OTHER_STEP_DECORATORS.get(name) or unknown
+    return STEP_DECORATORS.get(name) or OTHER_STEP_DECORATORS.get(name) or UNKNOWN
+
+
+def flow_decorator(name: str) -> Support:
+    """The same for a decorator of the flow."""
+    return FLOW_DECORATORS.get(name) or UNKNOWN
+
+
+def attribute(decorator: str, name: str) -> Support:
+    """What becomes of a decorator's attribute; refused when nobody here knows it."""
+    return ATTRIBUTES.get(decorator, {}).get(name) or UNKNOWN
 
 
 # The shapes of a graph, by Metaflow's name of the step that makes them.
@@ -199,6 +211,56 @@ WRAPPER = Support("in the pod", "they run around the step as on a laptop")
 
 PARAMETER_OPTIONS = frozenset({"default", "envvar", "help", "hidden", "metavar", "required", "show_default", "type"})
 """What a Parameter may be given beside its name. Metaflow passes whatever else there is to click."""
+
+GANGS_TOO = "the pods of a gang are refused alike"
+"""Said of a @parallel step where the pipeline has no place for what it asks for: its gang's pods could have it, but the
+attribute would then mean one thing beside @parallel and another without."""
+
+OF_A_POD = frozenset({("kubernetes", "disk"), ("kubernetes", "port"), ("resources", "disk")})
+"""The refused attributes that a pod of our own making could have."""
+
+_NOT_S3 = _refused(
+    "a step's container fetches what it runs from S3 before it has Metaflow, and can ask no other store",
+    "Use --datastore s3, with METAFLOW_S3_ENDPOINT_URL where the store is not Amazon's",
+)
+
+DATASTORES: Mapping[str, Support] = {
+    "s3": Support("translated", "pods and laptop read and write the same"),
+    "local": _refused("pods cannot read it", "Use --datastore s3"),
+    "spin": _refused("pods cannot read it", "Use --datastore s3"),
+    "gs": _NOT_S3,
+    "azure": _NOT_S3,
+}
+
+
+def datastore(kind: str) -> Support:
+    """What becomes of a datastore, Metaflow's own or another's."""
+    return DATASTORES.get(kind) or _NOT_S3
+
+
+GRAPH_REMEDIES: Mapping[str, str] = {
+    "check_reserved_words": "Rename the step",
+    "check_basic_steps": "Name one step start and one end, or mark them with @step(start=True) and @step(end=True)",
+    "check_annotation_name_conflict": "Rename one of the two steps",
+    "check_start_end_degree": "Lead the transition to another step",
+    "check_that_end_is_end": "Add a step before the last",
+    "check_step_names": "Rename the step",
+    "check_num_args": "Give a join step 'self' and 'inputs', and any other step 'self' alone",
+    "check_static_transitions": "Add a self.next() as the last line of the step",
+    "check_valid_transitions": "Write self.next() in one of these forms",
+    "check_unknown_transitions": "Name a step of this flow in self.next(), or add the step",
+    "check_for_acyclicity": "Break the loop, or let a switch lead the step to itself",
+    "check_for_orphans": "Lead a step to it with self.next(), or remove it",
+    "check_split_join_balance": "Lead all ways of the split to one join step, and only those",
+    "check_switch_splits": "Give self.next() a dictionary of two steps or more, and condition= an artifact's name",
+    "check_empty_foreaches": "Add a step between the two",
+    "check_parallel_step_after_next": "Put @parallel on the step that follows",
+    "check_join_followed_by_parallel_step": "Give the step that follows the argument inputs",
+    "check_parallel_foreach_calls_parallel_step": "Write self.next(..., num_parallel=N), or remove @parallel",
+    "check_nested_foreach": "Take one of the two away",
+    "check_ambiguous_joins": "Put a step between the switch and the join",
+}
+"""What to do about each of Metaflow's own checks of a graph, where its sentence does not say it."""
 
 ENVIRONMENT = _refused("this version of the extension does not know it", "Use one that Metaflow itself ships")
 

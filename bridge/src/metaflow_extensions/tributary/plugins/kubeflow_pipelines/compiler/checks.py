@@ -9,7 +9,7 @@ from ..support import Support
 from . import pods, scheduling
 from .attributes import initialised, of_flow, place, shown, well_formed
 from .capabilities import Feature
-from .ir import SEVERAL_KIND, Flow, Target
+from .ir import SEVERAL_KIND, Decorator, Flow, Target
 from .problem import Problem
 from .structure import joins
 from .volumes import distinct_volumes
@@ -17,22 +17,22 @@ from .volumes import distinct_volumes
 Law = Callable[[Flow, Target], Iterator[Problem]]
 
 
-def problems(flow: Flow, target: Target) -> list[Problem]:
-    """Everything that keeps the flow from being deployed, in the order of the laws.
+def problems(flow: Flow, target: Target, *, drawn: bool = True) -> list[Problem]:
+    """Everything that keeps the flow from being deployed, in the order of the laws. `drawn` says that Metaflow finds
+    nothing wrong with its graph; the laws of graphs are not asked of any other.
 
     What Metaflow says of a decorator is left out where a law has said more of that very decorator.
     """
-    found = [problem for law in LAWS for problem in law(flow, target)]
+    found = [problem for law in LAWS if drawn or law not in GRAPH_LAWS for problem in law(flow, target)]
     said = {(each.where, decorator) for each in found for decorator in re.findall(r"@(\w+)", each.wrong)}
     return found + [each for each in initialised(flow) if (each.where, each.wrong[1:].partition(":")[0]) not in said]
 
 
 def shared_datastore(flow: Flow, target: Target) -> Iterator[Problem]:
     """Pods and laptop must see the same artifacts."""
-    if flow.datastore_type == "local":
-        yield _of_flow(flow, "pods cannot read a local datastore", "Use --datastore s3")
-    elif flow.datastore_type != "s3":
-        yield _of_flow(flow, f"datastore {flow.datastore_type!r} is not translated", "Use --datastore s3")
+    law = support.datastore(flow.datastore_type)
+    if law.how == "refused":
+        yield _refusal(of_flow(flow), f"--datastore {flow.datastore_type}", law)
 
 
 def shared_metadata(flow: Flow, target: Target) -> Iterator[Problem]:
@@ -79,23 +79,20 @@ def known_step_decorators(flow: Flow, target: Target) -> Iterator[Problem]:
 
 
 def known_attributes(flow: Flow, target: Target) -> Iterator[Problem]:
-    """No attribute of a translated decorator is dropped in silence."""
+    """No attribute of a translated decorator, of the flow or of a step, is dropped in silence."""
+    for decorator in flow.decorators:
+        if support.flow_decorator(decorator.name).how != "refused":
+            yield from _attributes(str(flow.place), decorator, target)
     for step in flow.steps.values():
         for decorator in step.decorators:
-            table = support.ATTRIBUTES.get(decorator.name, {})
-            if support.step_decorator(decorator.name).how == "refused":
-                continue
-            for attribute in sorted(decorator.changed):
-                law = table.get(attribute, _unknown())
-                if law.how != "refused" or _names_our_namespace(attribute, decorator.attributes[attribute], target):
-                    continue
-                yield _refusal(place(step), shown(decorator, attribute), law)
+            if support.step_decorator(decorator.name).how != "refused":
+                yield from _attributes(place(step), decorator, target, gang=step.gang)
 
 
 def known_flow_decorators(flow: Flow, target: Target) -> Iterator[Problem]:
     """The same for decorators of the flow."""
     for decorator in flow.decorators:
-        law = support.FLOW_DECORATORS.get(decorator.name, _unknown())
+        law = support.flow_decorator(decorator.name)
         if law.how == "refused":
             yield _refusal(str(flow.place), f"@{decorator.name}", law)
 
@@ -106,7 +103,8 @@ def one_accelerator(flow: Flow, target: Target) -> Iterator[Problem]:
         if len(asked := pods.accelerators(step)) > 1:
             yield Problem(
                 place(step),
-                f"asks for {', '.join(sorted(asked))}, and Kubeflow Pipelines has room for one beside cpu and memory",
+                f"asks for {', '.join(sorted(asked))}, and Kubeflow Pipelines has room for one beside cpu and memory"
+                + _gangs_too(step.gang),
                 "Keep one of them",
             )
 
@@ -136,9 +134,11 @@ def known_security_context(flow: Flow, target: Target) -> Iterator[Problem]:
             what = f"@kubernetes(security_context={{{key!r}: {wanted[key]!r}}}) is refused"
             if key not in pods.SECURITY_CONTEXT:
                 known = ", ".join(pods.SECURITY_CONTEXT)
-                yield Problem(place(step), f"{what}: Kubeflow Pipelines knows {known} only", "Remove it")
+                yield Problem(
+                    place(step), f"{what}: Kubeflow Pipelines knows {known} only{_gangs_too(step.gang)}", "Remove it"
+                )
             elif (lack := target.capabilities.lack(Feature.SECURITY_CONTEXT)) is not None:
-                yield Problem(place(step), f"{what}: it {lack}", "Put the user into the image")
+                yield Problem(place(step), f"{what}: it {lack}{_gangs_too(step.gang)}", "Put the user into the image")
 
 
 def plain_parameters(flow: Flow, target: Target) -> Iterator[Problem]:
@@ -222,6 +222,9 @@ LAWS: tuple[Law, ...] = (
     scheduling.new_enough_server,
 )
 
+GRAPH_LAWS: tuple[Law, ...] = (translated_graph,)
+"""Those that walk the graph, and so need one that Metaflow finds nothing wrong with."""
+
 
 def _of_flow(flow: Flow, wrong: str, instead: str) -> Problem:
     return Problem(of_flow(flow), wrong, instead)
@@ -231,8 +234,16 @@ def _refusal(where: str, what: str, law: Support) -> Problem:
     return Problem(where, f"{what} is refused: {law.note}", law.instead)
 
 
-def _unknown() -> Support:
-    return Support("refused", "this version of the extension does not know it", "Remove it, or use a newer version")
+def _attributes(where: str, decorator: Decorator, target: Target, gang: bool = False) -> Iterator[Problem]:
+    for name in sorted(decorator.changed):
+        law = support.attribute(decorator.name, name)
+        if law.how == "refused" and not _names_our_namespace(name, decorator.attributes[name], target):
+            no_place = gang and (decorator.name, name) in support.OF_A_POD
+            yield Problem(where, f"{shown(decorator, name)} is refused: {law.note}{_gangs_too(no_place)}", law.instead)
+
+
+def _gangs_too(gang: bool) -> str:
+    return f"; {support.GANGS_TOO}" if gang else ""
 
 
 def _names_our_namespace(attribute: str, value: object, target: Target) -> bool:

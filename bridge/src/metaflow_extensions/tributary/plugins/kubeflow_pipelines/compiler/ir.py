@@ -109,16 +109,11 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """What @schedule says: the expression as the user or Metaflow wrote it, None for never, and the time zone."""
-
-    expression: str | None
-    timezone: str | None = None
-
-
-@dataclass(frozen=True)
 class Flow:
-    """The whole flow, and what the command line says of its surroundings. `steps` are in topological order."""
+    """The whole flow, and what the command line says of its surroundings. `steps` are in topological order.
+
+    `schedule` is what @schedule comes to, as the user or Metaflow wrote it; None for never.
+    """
 
     name: str
     file: str
@@ -130,7 +125,7 @@ class Flow:
     parameters: tuple[Parameter, ...] = ()
     configs: tuple[str, ...] = ()
     decorators: tuple[Decorator, ...] = ()
-    schedule: Schedule | None = None
+    schedule: str | None = None
     environment_type: str = "local"
     datastore_type: str = "s3"
     datastore_root: str = ""

@@ -1,7 +1,6 @@
 """Metaflow's objects to the compiler's own: the last place that knows what a FlowSpec is."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -28,7 +27,7 @@ def read(state: compat.State) -> ir.Flow:
         parameters=_parameters(state),
         configs=compat.configs(state),
         decorators=tuple(_decorator(each) for each in compat.flow_decorators(state)),
-        schedule=_schedule(state),
+        schedule=compat.schedule(state),
         environment_type=state.environment.TYPE,
         datastore_type=state.flow_datastore.TYPE,
         datastore_root=str(state.flow_datastore.datastore_root),
@@ -40,9 +39,10 @@ def read(state: compat.State) -> ir.Flow:
 
 
 def steps(graph: Any) -> dict[str, ir.Step]:
-    """The steps of Metaflow's graph, each after those that may run before it."""
+    """The steps of Metaflow's graph, each after those that may run before it; then those that no step leads to."""
     foreaches = {node.name for node in graph if node.type == "foreach" and not node.parallel_foreach}
-    return {name: _step(graph[name], foreaches) for name in graph.sorted_nodes}
+    names = dict.fromkeys((*graph.sorted_nodes, *(node.name for node in graph)))
+    return {name: _step(graph[name], foreaches) for name in names}
 
 
 def with_interpreters(state: compat.State, flow: ir.Flow) -> ir.Flow:
@@ -59,11 +59,6 @@ def with_interpreters(state: compat.State, flow: ir.Flow) -> ir.Flow:
 def encode(value: Any) -> str:
     """A parameter's value as a pipeline input: JSON, in which neither Argo nor the kubelet finds a thing to replace."""
     return json.dumps(value).replace("{{", "{\\u007b").replace("$(", "$\\u0028")
-
-
-def _schedule(state: compat.State) -> ir.Schedule | None:
-    found = compat.schedule(state)
-    return None if found is None else ir.Schedule(*found)
 
 
 def _parameters(state: compat.State) -> tuple[ir.Parameter, ...]:
@@ -147,5 +142,4 @@ def _whole(value: Any) -> int:
 
 
 def _place(file: str, line: int) -> ir.Place:
-    near = os.path.relpath(file)
-    return ir.Place(file if near.startswith("..") else near, line)
+    return ir.Place(compat.near(file), line)

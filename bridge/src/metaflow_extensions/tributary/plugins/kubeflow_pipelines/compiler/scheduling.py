@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from .. import support
 from . import cron
 from .capabilities import Feature
 from .ir import Flow, Target
@@ -14,25 +13,21 @@ WORKFLOW_TIMEOUT = "--workflow-timeout"
 
 def known_schedule(flow: Flow, target: Target) -> Iterator[Problem]:
     """What Kubeflow Pipelines would read in another way, or not at all, is refused."""
-    schedule = flow.schedule
-    if schedule is None or schedule.expression is None:
+    if flow.schedule is None:
         return
-    if schedule.timezone:
-        law = support.ATTRIBUTES["schedule"]["timezone"]
-        yield Problem(str(flow.place), f"@schedule(timezone={schedule.timezone!r}) is refused: {law.note}", law.instead)
     try:
-        cron.convert(schedule.expression)
+        cron.convert(flow.schedule)
     except cron.NotCron as error:
         yield Problem(
             str(flow.place),
-            f"@schedule(cron={schedule.expression!r}) is refused: {error}",
+            f"@schedule(cron={flow.schedule!r}) is refused: {error}",
             "Write it as minute, hour, day of the month, month and day of the week",
         )
 
 
 def scheduled_parameters(flow: Flow, target: Target) -> Iterator[Problem]:
     """Nobody gives a scheduled run its parameters."""
-    if flow.schedule is None or flow.schedule.expression is None:
+    if flow.schedule is None:
         return
     for parameter in flow.parameters:
         if parameter.required:
