@@ -76,3 +76,18 @@ def test_the_server_is_asked_for_its_version_and_one_that_tells_none_is_taken_fo
     assert f"Kubeflow Pipelines at {kubeflow.url}: tells no version, so only what 2.5 understands" in done.stderr
     assert "--workflow-timeout: needs Kubeflow Pipelines 2.17, and the server is unknown." in done.stderr
     assert kubeflow.pipelines == {}
+
+
+IN_A_NAMESPACE = FLOW.replace("schedule, step", "kubernetes, schedule, step").replace(
+    "    @step\n    def end", '    @kubernetes(namespace="team")\n    @step\n    def end'
+)
+
+
+@pytest.mark.slow
+def test_a_namespace_that_a_server_of_one_user_would_not_heed_is_refused(flow: Path, kubeflow: Kubeflow) -> None:
+    flow.write_text(IN_A_NAMESPACE)
+    kubeflow.health = {"tag_name": "2.14.3", "multi_user": False}
+    done = command(flow, "kubeflow-pipelines", "--url", kubeflow.url, "--kubeflow-namespace", "team", "create")
+    assert done.returncode == 2
+    assert "@kubernetes(namespace='team') is refused: all pods of a run live in its namespace" in done.stderr
+    assert kubeflow.pipelines == {}

@@ -31,7 +31,8 @@ class Kubeflow:
     """What the server holds, and what it was asked.
 
     `failures` are given to requests that begin with `failing`, one each. From the request on that comes after `healthy`
-    others, `fault` is given to all. `wants` are headers without which everything is denied; `prefix` stands before
+    others, `fault` is given to all. The next request that begins with `losing` is carried out, and its answer is lost.
+    `wants` are headers without which everything is denied; `prefix` stands before
     every path.
     """
 
@@ -46,9 +47,11 @@ class Kubeflow:
     active: list[int] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     reads_platform: bool = True
+    reads_description: bool = True
     asked: list[str] = field(default_factory=list)
     failures: list[Answer] = field(default_factory=list)
     failing: str = ""
+    losing: str = ""
     fault: Answer | None = None
     healthy: int = 0
     wants: dict[str, str] = field(default_factory=dict)
@@ -81,8 +84,15 @@ class Kubeflow:
         for route, handle in ROUTES:
             if match := re.fullmatch(route, f"{method} {split.path}"):
                 answer: Json = handle(self, *match.groups(), query=query, body=body)
+                self.lose()
                 return answer
         raise not_found(f"no route {method} {split.path}")
+
+    def lose(self) -> None:
+        """Lose the answer to the request at hand, if it is the one that `losing` says."""
+        if self.losing and f"{self.asked[-1]} ".startswith(self.losing):
+            self.losing = ""
+            raise Answer(503, "gone")
 
     def by_name(self, name: str, query: Json, body: bytes) -> Json:
         for pipeline in self.pipelines.values():
@@ -103,6 +113,8 @@ class Kubeflow:
         return created
 
     def delete_pipeline(self, pipeline_id: str, query: Json, body: bytes) -> Json:
+        if pipeline_id not in self.pipelines:
+            raise not_found(f"Pipeline {pipeline_id} not found")
         if self.versions[pipeline_id]:
             raise error(400, 3, f"Failed to delete pipeline with id {pipeline_id} as it has existing pipeline versions")
         del self.pipelines[pipeline_id]
@@ -114,6 +126,8 @@ class Kubeflow:
 
     def delete_version(self, pipeline_id: str, version_id: str, query: Json, body: bytes) -> Json:
         kept = [each for each in self.versions[pipeline_id] if each["pipeline_version_id"] != version_id]
+        if len(kept) == len(self.versions[pipeline_id]):
+            raise not_found(f"PipelineVersion {version_id} not found")
         self.versions[pipeline_id] = kept
         return {}
 
@@ -126,7 +140,7 @@ class Kubeflow:
             "pipeline_version_id": f"version-{query['pipelineid']}-{len(versions) + 1}",
             "name": query["name"],
             "display_name": query["display_name"],
-            "description": query.get("description", ""),
+            "description": query.get("description", "") if self.reads_description else "",
             "text": text,
             "pipeline_spec": self.as_read(text),
         }

@@ -112,7 +112,7 @@ def test_everything_of_a_namespace_is_asked_for_in_it(kubeflow: Kubeflow) -> Non
     pipeline = api.create_pipeline("flow", "")
     version = api.upload_version(pipeline, "v1", "{}", "")
     api.start_run(pipeline, version, "name", {}, "mine")
-    made = api.create_recurring_run(pipeline, version, "0 0 * * * *", "mine", enabled=True)
+    made = api.create_recurring_run(pipeline, version, "0 0 * * * *", api.experiment("mine"), enabled=True)
     assert [each.id for each in api.recurring_runs()] == [made.id]
     assert kubeflow.experiments == [{"experiment_id": "experiment-1", "display_name": "mine", "namespace": "team"}]
     assert kubeflow.recurring_runs[made.id]["namespace"] == "team"

@@ -24,8 +24,17 @@ def kubeflow() -> Iterator[Kubeflow]:
         yield running
 
 
-def create(kubeflow: Kubeflow, documents: Documents, cron: str | None) -> deploy.Deployed:
-    return deploy.create(Server(kubeflow.url), NOTED, TARGET, documents, None, cron=cron, experiment="nightly")
+def create(
+    kubeflow: Kubeflow, documents: Documents, cron: str | None, experiment: str | None = "nightly"
+) -> deploy.Deployed:
+    return deploy.create(Server(kubeflow.url), NOTED, TARGET, documents, None, cron=cron, experiment=experiment)
+
+
+def scheduled_in(kubeflow: Kubeflow) -> str:
+    """The experiment of the only schedule."""
+    (schedule,) = kubeflow.recurring_runs.values()
+    names = {each["experiment_id"]: each["display_name"] for each in kubeflow.experiments}
+    return str(names[schedule["experiment_id"]])
 
 
 def test_a_schedule_is_made_with_the_version_and_named_after_the_pipeline(kubeflow: Kubeflow) -> None:
@@ -103,3 +112,23 @@ def test_schedules_of_others_are_left_alone_over_all_pages(kubeflow: Kubeflow) -
     create(kubeflow, FIRST, HOURLY)
     create(kubeflow, FIRST, None)
     assert sorted(kubeflow.recurring_runs) == ["their-0", "their-1", "their-2", "their-3"]
+
+
+def test_another_experiment_is_another_schedule(kubeflow: Kubeflow) -> None:
+    create(kubeflow, FIRST, HOURLY)
+    assert create(kubeflow, FIRST, HOURLY, "weekly").schedule.change == "replaced"
+    assert scheduled_in(kubeflow) == "weekly"
+    assert create(kubeflow, FIRST, HOURLY, "weekly").schedule.change == "kept"
+    assert max(kubeflow.active) == 1 and kubeflow.active[-1] == 1
+
+
+def test_without_an_experiment_a_schedule_stays_where_it_was(kubeflow: Kubeflow) -> None:
+    create(kubeflow, FIRST, HOURLY)
+    assert create(kubeflow, FIRST, HOURLY, None).schedule.change == "kept"
+    assert create(kubeflow, SECOND, DAILY, None).schedule.change == "replaced"
+    assert scheduled_in(kubeflow) == "nightly"
+
+
+def test_a_first_schedule_without_an_experiment_is_in_the_default_one(kubeflow: Kubeflow) -> None:
+    create(kubeflow, FIRST, HOURLY, None)
+    assert scheduled_in(kubeflow) == "Default"

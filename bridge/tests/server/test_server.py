@@ -159,3 +159,16 @@ def test_an_answer_that_is_no_object_is_not_kubeflow(kubeflow: Kubeflow) -> None
     kubeflow.failures.append(Answer(200, json.dumps([1])))
     with pytest.raises(Refused, match="not Kubeflow Pipelines"):
         api.find_pipeline("flow")
+
+
+@pytest.mark.parametrize("what", ["recurringruns/", "pipelines/pipeline-1/versions/", "pipelines/pipeline-1 "])
+def test_a_deletion_whose_answer_was_lost_is_done(kubeflow: Kubeflow, what: str) -> None:
+    api = Server(kubeflow.url)
+    made = api.create_pipeline("flow", "Metaflow flow Flow")
+    version = api.upload_version(made, "v1", "{}\n---\n{}\n", "described")
+    schedule = api.create_recurring_run(made, version, "0 0 * * * *", api.experiment("Default"), enabled=True)
+    kubeflow.losing = f"DELETE /apis/v2beta1/{what}"
+    api.delete_recurring_run(schedule)
+    api.delete_pipeline(made)
+    assert kubeflow.losing == ""
+    assert (kubeflow.recurring_runs, kubeflow.pipelines) == ({}, {})

@@ -84,3 +84,19 @@ def test_a_version_that_was_stored_otherwise_is_refused_and_taken_away(kubeflow:
     (left,) = kubeflow.versions["pipeline-1"]
     assert left["pipeline_version_id"] == first.version.id
     assert kubeflow.recurring_runs == {}
+
+
+def test_a_version_that_was_there_before_is_never_taken_away(kubeflow: Kubeflow) -> None:
+    first = deploy.create(Server(kubeflow.url), NOTED, TARGET, Documents(PIPELINE, PLATFORM), None)
+    (held,) = kubeflow.versions["pipeline-1"]
+    held["pipeline_spec"] = PIPELINE
+    with pytest.raises(Refused, match=r"was there before, .* at platform_spec\.platforms\. It is left as it is"):
+        deploy.create(Server(kubeflow.url), NOTED, TARGET, Documents(PIPELINE, PLATFORM), None)
+    assert [each["pipeline_version_id"] for each in kubeflow.versions["pipeline-1"]] == [first.version.id]
+
+
+def test_a_version_whose_description_was_dropped_is_taken_away(kubeflow: Kubeflow) -> None:
+    kubeflow.reads_description = False
+    with pytest.raises(Refused, match=r"at the version's description; the version .* is taken away again"):
+        deploy.create(Server(kubeflow.url), NOTED, TARGET, Documents(PIPELINE, PLATFORM), None)
+    assert kubeflow.versions["pipeline-1"] == []

@@ -204,7 +204,8 @@ def create(
         write_deployment(obj, deployer_attribute_file, {"pipeline_documents": text})
         return
     server = _server(obj)
-    target = replace(target, capabilities=server.capabilities(said))
+    # A server of one user takes no namespace, so no step can be said to run in one.
+    target = replace(target, capabilities=server.capabilities(said), namespace=server.namespace)
     obj.echo(f"Deploying *{obj.flow.name}* to Kubeflow Pipelines...", bold=True)
     if target.capabilities.note:
         obj.echo(target.capabilities.note)

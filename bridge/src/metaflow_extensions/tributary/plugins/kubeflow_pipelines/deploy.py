@@ -19,10 +19,8 @@ from .guard import Recall
 from .pod import boot
 from .provenance import DeploymentNotes, FlowIdentity, TakenParameter
 from .refusals import Refused
-from .server import Conflict, Pipeline, Server, Version
+from .server import DEFAULT_EXPERIMENT, Conflict, Pipeline, Server, Version
 from .tokens import Owner, TokenOptions
-
-DEFAULT_EXPERIMENT = "Default"
 
 
 @dataclass(frozen=True)
@@ -143,7 +141,8 @@ def create(
     """Upload the documents as the newest version of the flow's pipeline, which is made when there is none.
 
     `cron` is when the version runs by itself, in Kubeflow's words; without it a schedule of an earlier version goes.
-    Refused, and the version taken away again, when the server stored something else.
+    `experiment` is where its runs go; without it they go where those of the earlier schedule went. Refused when the
+    server stored something else; the version is then taken away again, if it was not there before.
     """
     text = documents.text()
     pipeline = server.find_pipeline(target.pipeline)
@@ -153,8 +152,8 @@ def create(
     noted = replace(noted, service_account=documents.service_account)
     description = provenance.describe_version(noted)
     version, unchanged = _uploaded(server, pipeline, documents, version_name, description)
-    _check_stored(server, pipeline, version, text)
-    kept = schedules.keep(server, pipeline, version, cron, experiment or DEFAULT_EXPERIMENT)
+    _check_stored(server, pipeline, version, text, description, unchanged)
+    kept = schedules.keep(server, pipeline, version, cron, experiment)
     return Deployed(pipeline, version, unchanged, kept)
 
 
@@ -185,10 +184,10 @@ def trigger(
     """
     pipeline = guard.flow_pipeline(server, of, name)
     version = guard.version(server, pipeline, version_name)
-    texts = inputs.texts(provenance.notes_of(version.description), parameters, version.name)
+    noted = provenance.notes_of(version.description)
+    texts = inputs.texts(noted, parameters, version.name)
     started = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
     given = inputs.fitting(texts, store)
-    noted = provenance.notes_of(version.description)
     runs_as = noted.service_account if noted else None
     run = server.start_run(pipeline, version, f"{name} {started}", given, experiment or DEFAULT_EXPERIMENT, runs_as)
     return names.run_id(run)
@@ -280,10 +279,24 @@ def _uploaded(
         return server.upload_version(pipeline, f"{named}-{stamp}", text, description), False
 
 
-def _check_stored(server: Server, pipeline: Pipeline, version: Version, text: str) -> None:
-    place = stored.difference(text, server.documents(pipeline, version))
+def _check_stored(
+    server: Server, pipeline: Pipeline, version: Version, text: str, description: str, unchanged: bool
+) -> None:
+    """Refused when the server holds something else. Without its description a version would be nobody's, and its
+    production token would protect nothing.
+    """
+    found = server.stored(pipeline, version)
+    place = stored.difference(text, found.documents)
+    if place is None and found.description != description:
+        place = "the version's description"
     if place is None:
         return
+    if unchanged:
+        raise Refused(
+            f"pipeline {pipeline.name!r}: its version {version.name!r} was there before, and Kubeflow Pipelines at "
+            f"{server.url} holds something else under that name, at {place}. It is left as it is: upload the flow as "
+            "another version with --version-name, or delete that one on Kubeflow's own page."
+        )
     server.delete_version(pipeline, version)
     raise Refused(
         f"Kubeflow Pipelines at {server.url}: has stored something else than it was given, at {place}; the version "

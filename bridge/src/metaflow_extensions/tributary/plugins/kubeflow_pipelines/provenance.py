@@ -110,6 +110,12 @@ def notes_of(description: str) -> DeploymentNotes | None:
     )
 
 
+def service_account_of(description: str) -> str | None:
+    """The service account of the runs of a version with this description; None for the server's own."""
+    notes = notes_of(description)
+    return notes.service_account if notes else None
+
+
 def _sentence(identity: FlowIdentity) -> str:
     of_project = f" of project {identity.project}, branch {identity.branch}" if identity.project else ""
     return f"{PREFIX}{identity.flow}{of_project}"

@@ -9,9 +9,9 @@ from typing import Any
 from . import deploy, guard, names, tokens
 from .describe import UNSET
 from .pod.origin import Origin
-from .provenance import FlowIdentity
+from .provenance import FlowIdentity, service_account_of
 from .refusals import Refused
-from .server import Run, Server, Version
+from .server import DEFAULT_EXPERIMENT, Run, Server, Version
 
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 
@@ -64,7 +64,14 @@ def resume(
     given = {each: UNSET for each, needed in inputs.items() if needed}
     given[names.ORIGIN_INPUT] = Origin(origin, step_to_rerun).to_text()
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
-    started = server.start_run(pipeline, version, f"{name} {now}", given, experiment or deploy.DEFAULT_EXPERIMENT)
+    started = server.start_run(
+        pipeline,
+        version,
+        f"{name} {now}",
+        given,
+        experiment or DEFAULT_EXPERIMENT,
+        service_account_of(version.description),
+    )
     return names.run_id(started)
 
 

@@ -8,9 +8,9 @@ one cannot be made, the old one goes on.
 from dataclasses import dataclass
 from typing import Literal
 
-from .provenance import notes_of
+from .provenance import service_account_of
 from .refusals import Refused
-from .server import Pipeline, RecurringRun, Server, Version
+from .server import DEFAULT_EXPERIMENT, Pipeline, RecurringRun, Server, Version
 
 Change = Literal["none", "kept", "created", "replaced", "removed"]
 
@@ -25,14 +25,19 @@ class Kept:
     paused: bool = False
 
 
-def keep(server: Server, pipeline: Pipeline, version: Version, cron: str | None, experiment: str) -> Kept:
-    """Make the pipeline's recurring run say `cron` (Kubeflow's six fields) for this version, or be gone for None."""
+def keep(server: Server, pipeline: Pipeline, version: Version, cron: str | None, experiment: str | None) -> Kept:
+    """Make the pipeline's recurring run say `cron` (Kubeflow's six fields) for this version, or be gone for None.
+
+    Its runs go to the experiment of this name, which is made when there is none; without a name to that of the
+    recurring run that is there, and of a first one to the default.
+    """
     ours = _ours(server, pipeline)
     if cron is None:
         for each in ours:
             server.delete_recurring_run(each)
         return Kept("removed" if ours else "none")
-    fitting = [each for each in ours if (each.cron, each.version_id) == (cron, version.id)]
+    wanted = _experiment(server, ours, experiment)
+    fitting = [each for each in ours if (each.cron, each.version_id, each.experiment_id) == (cron, version.id, wanted)]
     if fitting:
         for each in ours:
             if each is not fitting[0]:
@@ -40,7 +45,7 @@ def keep(server: Server, pipeline: Pipeline, version: Version, cron: str | None,
         return Kept("kept", cron, fitting[0].id, paused=not fitting[0].enabled)
     active = [each for each in ours if each.enabled]
     paused = bool(ours) and not active
-    made = _replace(server, pipeline, version, cron, experiment, active, paused)
+    made = _replace(server, pipeline, version, cron, wanted, active, paused)
     for each in ours:
         server.delete_recurring_run(each)
     return Kept("replaced" if ours else "created", cron, made.id, paused)
@@ -57,26 +62,32 @@ def _ours(server: Server, pipeline: Pipeline) -> list[RecurringRun]:
     return [each for each in server.recurring_runs() if each.name == pipeline.name and each.pipeline_id == pipeline.id]
 
 
+def _experiment(server: Server, ours: list[RecurringRun], name: str | None) -> str:
+    """The id of the experiment of the pipeline's scheduled runs."""
+    if name is None and ours and ours[0].experiment_id is not None:
+        return ours[0].experiment_id
+    return server.experiment(name or DEFAULT_EXPERIMENT)
+
+
 def _replace(
     server: Server,
     pipeline: Pipeline,
     version: Version,
     cron: str,
-    experiment: str,
+    experiment_id: str,
     active: list[RecurringRun],
     paused: bool,
 ) -> RecurringRun:
     for each in active:
         server.enable_recurring_run(each, enabled=False)
     try:
-        noted = notes_of(version.description)
         return server.create_recurring_run(
             pipeline,
             version,
             cron,
-            experiment,
+            experiment_id,
             enabled=not paused,
-            service_account=noted.service_account if noted else None,
+            service_account=service_account_of(version.description),
         )
     except Refused:
         for each in active:

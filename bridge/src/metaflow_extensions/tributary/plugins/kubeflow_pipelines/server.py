@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from . import access
 from .access import NAMESPACE_SETTING, Keys
@@ -13,7 +14,21 @@ from .compiler.capabilities import of as capabilities_of
 from .connection import Conflict, Connection, Json, NotFound
 from .refusals import Refused
 
-__all__ = ["Conflict", "Identity", "NotFound", "Pipeline", "RecurringRun", "Run", "Server", "Task", "Version"]
+__all__ = [
+    "Conflict",
+    "Identity",
+    "NotFound",
+    "Pipeline",
+    "RecurringRun",
+    "Run",
+    "Server",
+    "Stored",
+    "Task",
+    "Version",
+]
+
+# The experiment of runs for which nobody named one; Kubeflow Pipelines makes it itself.
+DEFAULT_EXPERIMENT = "Default"
 
 # How many runs of one schedule may be under way; the most that the API takes. Metaflow's schedules know no limit.
 MAX_CONCURRENCY = 10
@@ -47,6 +62,16 @@ class Version:
 
 
 @dataclass(frozen=True)
+class Stored:
+    """A version as the server holds it: its description, and its documents as the server reads them, which are both,
+    or the pipeline's alone if it sees no other.
+    """
+
+    description: str
+    documents: Json
+
+
+@dataclass(frozen=True)
 class Task:
     """A task of a run as the API tells it: a name that Argo shows, and a state."""
 
@@ -70,7 +95,7 @@ class Run:
 
 @dataclass(frozen=True)
 class RecurringRun:
-    """A schedule: what it runs, and when. `cron` is empty for one that runs at intervals."""
+    """A schedule: what it runs, when, and where. `cron` is empty for one that runs at intervals."""
 
     id: str
     name: str
@@ -78,6 +103,7 @@ class RecurringRun:
     version_id: str | None
     cron: str
     enabled: bool
+    experiment_id: str | None = None
 
 
 class Server:
@@ -96,6 +122,11 @@ class Server:
                 f"Say which: --kubeflow-namespace or {NAMESPACE_SETTING}."
             )
         self._where = {"namespace": namespace} if namespace and self.identity.multi_user else {}
+
+    @property
+    def namespace(self) -> str | None:
+        """The namespace of runs; None where the server serves one user and takes no namespace."""
+        return self._where.get("namespace")
 
     def capabilities(self, said: str | None = None) -> Capabilities:
         """What this server understands, by the version that it tells, or that the user said in its place."""
@@ -124,11 +155,11 @@ class Server:
         return _pipeline(self._ask(service.pipeline_service_create_pipeline, body))
 
     def delete_pipeline(self, pipeline: Pipeline) -> None:
-        """Delete the pipeline and its versions. Runs that it made stay."""
+        """Delete the pipeline and its versions. Runs that it made stay. One that is gone already is no error."""
         service = self._api.PipelineServiceApi(self._client)
         for version in list(self.versions(pipeline)):
             self.delete_version(pipeline, version)
-        self._ask(service.pipeline_service_delete_pipeline, pipeline.id)
+        self._delete(service.pipeline_service_delete_pipeline, pipeline.id)
 
     def versions(self, pipeline: Pipeline) -> Iterator[Version]:
         """The pipeline's versions, newest first."""
@@ -154,16 +185,20 @@ class Server:
             )
         return _version({"name": name, **answer})
 
-    def documents(self, pipeline: Pipeline, version: Version) -> Json:
-        """The version's documents as the server reads them: of both, or of the pipeline's alone if it sees no other."""
+    def stored(self, pipeline: Pipeline, version: Version) -> Stored:
+        """The version as the server holds it."""
         service = self._api.PipelineServiceApi(self._client)
         answer = self._ask(service.pipeline_service_get_pipeline_version, pipeline.id, version.id)
-        return dict(answer.get("pipeline_spec") or {})
+        return Stored(answer.get("description") or "", dict(answer.get("pipeline_spec") or {}))
+
+    def documents(self, pipeline: Pipeline, version: Version) -> Json:
+        """The version's documents as the server reads them."""
+        return self.stored(pipeline, version).documents
 
     def delete_version(self, pipeline: Pipeline, version: Version) -> None:
-        """Delete this version alone."""
+        """Delete this version alone. One that is gone already is no error."""
         service = self._api.PipelineServiceApi(self._client)
-        self._ask(service.pipeline_service_delete_pipeline_version, pipeline.id, version.id)
+        self._delete(service.pipeline_service_delete_pipeline_version, pipeline.id, version.id)
 
     def recurring_runs(self) -> Iterator[RecurringRun]:
         """All schedules of the namespace."""
@@ -176,7 +211,7 @@ class Server:
         pipeline: Pipeline,
         version: Version,
         cron: str,
-        experiment: str,
+        experiment_id: str,
         *,
         enabled: bool,
         service_account: str | None = None,
@@ -185,7 +220,7 @@ class Server:
         body: Json = {
             "display_name": pipeline.name,
             "description": pipeline.description,
-            "experiment_id": self._experiment(experiment),
+            "experiment_id": experiment_id,
             "pipeline_version_reference": {"pipeline_id": pipeline.id, "pipeline_version_id": version.id},
             "runtime_config": {"parameters": {}},
             "trigger": {"cron_schedule": {"cron": cron}},
@@ -208,10 +243,7 @@ class Server:
     def delete_recurring_run(self, recurring_run: RecurringRun) -> None:
         """Delete it; its runs stay. One that is gone already is no error."""
         service = self._api.RecurringRunServiceApi(self._client)
-        try:
-            self._ask(service.recurring_run_service_delete_recurring_run, recurring_run.id)
-        except NotFound:
-            return
+        self._delete(service.recurring_run_service_delete_recurring_run, recurring_run.id)
 
     def start_run(
         self,
@@ -225,7 +257,7 @@ class Server:
         """Start a run of the version in the experiment, under the service account or the server's own; gives its id."""
         body: Json = {
             "display_name": name,
-            "experiment_id": self._experiment(experiment),
+            "experiment_id": self.experiment(experiment),
             "pipeline_version_reference": {"pipeline_id": pipeline.id, "pipeline_version_id": version.id},
             "runtime_config": {"parameters": dict(parameters)},
         }
@@ -238,7 +270,11 @@ class Server:
         return _run(self._ask(self._api.RunServiceApi(self._client).run_service_get_run, run_id))
 
     def runs(self, pipeline: Pipeline) -> Iterator[Run]:
-        """The runs of the pipeline's versions, newest first."""
+        """The runs of the pipeline's versions, newest first.
+
+        Found among all runs of the namespace: the API filters runs by what they are called, where they belong and how
+        they stand, not by their pipeline (2.14.3, backend/src/apiserver/model/run.go).
+        """
         service = self._api.RunServiceApi(self._client)
         for answer in self._pages(service.run_service_list_runs, sort_by="created_at desc", **self._where):
             yield from (run for run in map(_run, answer.get("runs", [])) if run.pipeline_id == pipeline.id)
@@ -263,7 +299,8 @@ class Server:
         """Stop the run's pods. NotFound when there is no such run."""
         self._ask(self._api.RunServiceApi(self._client).run_service_terminate_run, run_id)
 
-    def _experiment(self, name: str) -> str:
+    def experiment(self, name: str) -> str:
+        """The id of the experiment of this name, which is made when there is none."""
         service = self._api.ExperimentServiceApi(self._client)
         for answer in self._pages(service.experiment_service_list_experiments, **self._where):
             for each in answer.get("experiments", []):
@@ -271,6 +308,15 @@ class Server:
                     return str(each["experiment_id"])
         body = {"display_name": name, **self._where}
         return str(self._ask(service.experiment_service_create_experiment, body)["experiment_id"])
+
+    def _delete(self, method: Any, *ids: str) -> None:
+        """The connection sends a DELETE again whose answer was lost, and the first may have been carried out: what is
+        not there any more is deleted.
+        """
+        try:
+            self._ask(method, *ids)
+        except NotFound:
+            return
 
 
 def _pipeline(answer: Json) -> Pipeline:
@@ -312,4 +358,5 @@ def _recurring_run(answer: Json) -> RecurringRun:
         version_id=of.get("pipeline_version_id"),
         cron=((answer.get("trigger") or {}).get("cron_schedule") or {}).get("cron") or "",
         enabled=answer.get("status") != "DISABLED" and answer.get("mode") != "DISABLE",
+        experiment_id=answer.get("experiment_id"),
     )

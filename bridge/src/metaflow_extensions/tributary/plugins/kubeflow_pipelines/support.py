@@ -150,7 +150,8 @@ ATTRIBUTES: Mapping[str, Mapping[str, Support]] = {
         "secrets": Support("translated", "secretAsVolume; the runner makes variables of the keys"),
         "node_selector": Support("translated", "nodeSelector.labels"),
         "namespace": _refused(
-            "all pods of a run live in its namespace", "Remove it, or name the namespace of Kubeflow Pipelines"
+            "all pods of a run live in its namespace, which only a Kubeflow of several users lets you choose",
+            "Remove it, or name what --kubeflow-namespace says, for a Kubeflow of several users",
         ),
         "gpu": Support("translated", "container.resources.accelerator.resourceCount"),
         "gpu_vendor": Support("translated", "container.resources.accelerator.resourceType"),
