@@ -105,8 +105,7 @@ class Recorder:
     def add(self, name: str, script: str = "") -> None:
         """Let `name` be found on PATH; script is run by sh, with the call's arguments."""
         program = self.folder / name
-        # One write a call: the two ends of a pipe are noted at the same time.
-        note = f'printf "%s\\n" "$(printf "%s\\037" {name} "$@")" >> {self.folder}/calls'
+        note = f'{{ printf "%s\\037" {name} "$@"; echo; }} >> {self.folder}/calls'
         program.write_text(f"#!/bin/sh\n{note}\n{script}\n")
         program.chmod(0o755)
 

@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from bridge.tests.lib.commands import command
 from bridge.tests.lib.kubeflow import Kubeflow, serving
 from bridge.tests.pod.small_kubeflow import SmallKubeflow, describe
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.logs import Place
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.logs import tasks as shown_tasks
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.refusals import Refused
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.server import Server
 
@@ -42,17 +44,45 @@ class WordyFlow(FlowSpec):
 if __name__ == "__main__":
     WordyFlow()
 """
+CLIMB = """from metaflow import FlowSpec, step
+
+
+class WordyFlow(FlowSpec):
+    @step
+    def start(self):
+        self.round = 0
+        self.next(self.climb)
+
+    @step
+    def climb(self):
+        print(f"round {self.round}")
+        self.round += 1
+        self.again = "yes" if self.round < 3 else "no"
+        self.next({"yes": self.climb, "no": self.end}, condition="again")
+
+    @step
+    def end(self):
+        pass
+
+
+if __name__ == "__main__":
+    WordyFlow()
+"""
 RUN = "kfp-run-1"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The flow, and a run of it whose splits 2 and 10 have run."""
-    root = tmp_path_factory.mktemp("wordy")
+    return with_run(tmp_path_factory.mktemp("wordy"), FLOW, ("start", ()), ("work", (10,)), ("work", (2,)))
+
+
+def with_run(root: Path, text: str, *tasks: tuple[str, tuple[int, ...]]) -> Path:
+    """The folder with a flow in it, and a run of these tasks."""
     flow = root / "wordy_flow.py"
-    flow.write_text(FLOW)
+    flow.write_text(text)
     run = SmallKubeflow(describe(flow, root), root, run="run-1", flows=root)
-    for step, path in (("start", ()), ("work", (10,)), ("work", (2,))):
+    for step, path in tasks:
         pod = run.pod(step, path)
         _out, err = pod.communicate(timeout=120)
         assert pod.returncode == 0, err
@@ -98,8 +128,58 @@ def test_a_place_is_a_step_and_indexes() -> None:
     assert Place.parse("train/3/0") == Place("train", (3, 0))
     assert Place.parse("train").holds("train", (1, 2))
     assert not Place.parse("train/1").holds("train", (0,))
-    with pytest.raises(Refused, match="an index is no number"):
+    assert Place.parse("climb/1-r2") == Place("climb", (1,), 2)
+    assert Place.parse("climb-r0").holds("climb", (4,), 0)
+    assert not Place.parse("climb-r0").holds("climb", (4,), 1)
+    with pytest.raises(Refused, match="is not of the form STEP/INDEX/INDEX-rROUND"):
         Place.parse("train/x")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A task as Metaflow's datastore gives it."""
+
+    step_name: str
+    task_id: str
+    pathspec: str = ""
+    attempt: int = 0
+
+
+class Datastore:
+    """Tasks that have begun, in the order of a listing."""
+
+    NAMES = (
+        *("t-climb-1-r10", "t-climb-1", "t-climb-0", "t-climb-1-r2", "t-climb-0-r1", "t-climb-10-r2"),
+        *("worker-t-gang-3-10", "worker-t-gang-3-2", "control-t-gang-3-0", "t-_parameters"),
+    )
+
+    def get_task_datastores(self, run: str, steps: list[str] | None, allow_not_done: bool) -> list[Stored]:
+        found = [Stored(re.split("t-(_?[a-z]+)", name)[1], name) for name in self.NAMES]
+        return [task for task in found if steps is None or task.step_name in steps]
+
+
+@pytest.mark.parametrize(
+    ("place", "wanted"),
+    [
+        ("climb", "climb-0 climb-0-r1 climb-1 climb-1-r2 climb-1-r10 climb-10-r2"),
+        ("climb/1", "climb-1 climb-1-r2 climb-1-r10"),
+        ("climb/1-r2", "climb-1-r2"),
+        ("climb-r2", "climb-1-r2 climb-10-r2"),
+        ("climb-r0", "climb-0 climb-1"),
+        ("gang/3", "control:gang-3-0 worker:gang-3-2 worker:gang-3-10"),
+    ],
+)
+def test_rounds_and_nodes_are_found_and_stand_in_their_order(place: str, wanted: str) -> None:
+    found = shown_tasks(Datastore(), "kfp-1", ["climb", "gang"], Place.parse(place), None)
+    names = [
+        f"{role}-t-{task}" if task else f"t-{role}" for role, _, task in (w.partition(":") for w in wanted.split())
+    ]
+    assert [task.task for task in found] == names
+
+
+def test_all_tasks_stand_in_the_order_of_the_flow() -> None:
+    found = shown_tasks(Datastore(), "kfp-1", ["gang", "climb"], None, None)
+    assert [task.step for task in found] == ["gang"] * 3 + ["climb"] * 6
 
 
 @pytest.mark.slow
@@ -113,6 +193,13 @@ def test_one_task_is_shown_by_its_index_and_not_those_that_begin_like_it(folder:
     done = logs(folder, kubeflow, "work/10", "--stderr", "--timestamps")
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} err of 10\n", done.stdout), done.stdout
     assert logs(folder, kubeflow, "work/1").returncode == 2
+
+
+@pytest.mark.slow
+def test_all_rounds_are_shown_or_the_one_asked_for(tmp_path: Path, kubeflow: Kubeflow) -> None:
+    folder = with_run(tmp_path, CLIMB, ("start", ()), ("climb", ()))
+    assert logs(folder, kubeflow, "climb").stdout.splitlines() == ["round 0", "round 1", "round 2"]
+    assert logs(folder, kubeflow, "climb-r2").stdout == "round 2\n"
 
 
 @pytest.mark.slow

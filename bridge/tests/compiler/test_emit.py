@@ -14,6 +14,7 @@ from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import Gang
 LINEAR = flow("start > a\na > end")
 NESTED = flow("start * a\na * b\nb > join_b\njoin_b > c\nc > join\njoin > end")
 TWO_FOREACHES = flow("start * a\na > join_a\njoin_a > fan\nfan * b\nb > join_b\njoin_b > end")
+TWO_JOINS = flow("start * a\na ? b c\nb > join_b\nc > join_c\njoin_b > end\njoin_c > end")
 EVERY_FIELD = kubernetes(
     qos="guaranteed",
     memory="4096.0",
@@ -42,8 +43,8 @@ def with_decorator(whole: Flow, name: str, decorator: Any) -> Flow:
 
 @pytest.mark.parametrize(
     "whole",
-    [LINEAR, NESTED, TWO_FOREACHES, with_decorator(LINEAR, "a", EVERY_FIELD)],
-    ids=["linear", "nested", "two", "every field"],
+    [LINEAR, NESTED, TWO_FOREACHES, with_decorator(LINEAR, "a", EVERY_FIELD), TWO_JOINS],
+    ids=["linear", "nested", "two", "every field", "two joins"],
 )
 def test_the_protos_know_every_field(whole: Flow) -> None:
     protos.check(compiled(whole))
@@ -53,6 +54,22 @@ def test_a_field_that_the_protos_do_not_know_is_found() -> None:
     text = compiled(LINEAR).replace('"cachingOptions"', '"cashingOptions"')
     with pytest.raises(Exception, match="cashingOptions"):
         protos.check(text)
+
+
+def test_a_task_that_tells_runs_no_step_and_asks_for_little() -> None:
+    pipeline, _ = documents(with_decorator(TWO_JOINS, "start", kubernetes(gpu=2, cpu=30)))
+    told = pipeline["root"]["dag"]["tasks"]["told-start"]
+    assert {name: each["runtimeValue"]["constant"] for name, each in told["inputs"]["parameters"].items()} == {
+        "step": "start",
+        "among": "join_b,join_c",
+    }
+    label = pipeline["components"][told["componentRef"]["name"]]["executorLabel"]
+    container = pipeline["deploymentSpec"]["executors"][label]["container"]
+    assert container["resources"] == {"resourceCpuRequest": "0.1", "resourceMemoryRequest": "256M"}
+    assert container["args"][2:] == [
+        *("--among", "{{$.inputs.parameters['among']}}"),
+        *("--choice", "{{$.outputs.parameters['choice'].output_file}}"),
+    ]
 
 
 def test_equal_flows_give_equal_bytes() -> None:

@@ -5,24 +5,26 @@ same inputs, whatever the cardinalities and choices are.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.tests.lib.drawing import Drawing, drawings, flow_class
-from bridge.tests.lib.graphs import TARGET
+from bridge.tests.lib.graphs import TARGET, ladder, straight
 from bridge.tests.lib.interpreter import Interpreter
 from bridge.tests.lib.scheduler import schedule
 from bridge.tests.lib.walks import Runner, compiled, flow_of
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.checks import problems
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Loops
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.structure import MOST_COPIES
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.describe import Ownership, StoredCode, deployment
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.inputs import TaskPlace
 
 GRAPHS = 500
 # How many of the graphs must hold what.
-SHARES = {"switch": 1 / 3, "nested": 1 / 3, "loop": 1 / 5}
+SHARES = {"switch": 1 / 3, "nested": 1 / 3, "loop": 1 / 5, "joins": 1 / 10}
 
 
 class Fates:
@@ -36,7 +38,9 @@ class Fates:
         return 1 + self._number(step, path) % 3
 
     def choice(self, task: TaskPlace, ways: Sequence[str]) -> str:
-        """One of the ways; none follows itself for ever."""
+        """One of the ways; none follows itself for ever. Switches of one group choose alike, in every split."""
+        if task.step.startswith("alike_"):
+            return ways[self._number(task.step.split("_")[1], ()) % len(ways)]
         out = [way for way in ways if way != task.step]
         among = out if task.round > 2 else list(ways)
         return among[self._number(task.step, (*task.path, 5 * task.round)) % len(among)]
@@ -45,7 +49,7 @@ class Fates:
         return self.numbers[(sum(map(ord, step)) + sum(path)) % len(self.numbers)]
 
 
-def check(drawing: Drawing, fates: Fates, loops: Loops) -> None:
+def check(drawing: Drawing, fates: Fates, loops: Loops, copies: int) -> None:
     """Walk the compiled flow and Metaflow's own graph, and compare what ran."""
     graph = flow_class(drawing.source())._graph
     target = replace(TARGET, loops=loops)
@@ -53,7 +57,7 @@ def check(drawing: Drawing, fates: Fates, loops: Loops) -> None:
     assert problems(flow, target) == []
     record = deployment(flow, target, StoredCode("s3://bucket/code", "0", "{}"), Ownership("tester", ""))
     runner = Runner(record.steps, fates.width, fates.choice, loops)
-    Interpreter(compiled(flow, target), runner).run()
+    Interpreter(compiled(flow, target, copies), runner).run()
     wanted = schedule(graph, fates.width, fates.choice)
     assert runner.ran == wanted
 
@@ -66,10 +70,11 @@ def test_the_documents_run_what_metaflow_runs(capsys: pytest.CaptureFixture[str]
         drawing=drawings(),
         numbers=st.lists(st.integers(0, 5), min_size=3, max_size=7),
         loops=st.sampled_from(["pod", "pods"]),
+        copies=st.sampled_from([MOST_COPIES, 0, 1]),
     )
-    def all_graphs(drawing: Drawing, numbers: list[int], loops: Loops) -> None:
+    def all_graphs(drawing: Drawing, numbers: list[int], loops: Loops, copies: int) -> None:
         counts.update([*drawing.features, "graphs"])
-        check(drawing, Fates(numbers), loops)
+        check(drawing, Fates(numbers), loops, copies)
 
     all_graphs()
     with capsys.disabled():
@@ -77,3 +82,22 @@ def test_the_documents_run_what_metaflow_runs(capsys: pytest.CaptureFixture[str]
     assert counts["graphs"] >= GRAPHS
     for feature, share in SHARES.items():
         assert counts[feature] >= share * counts["graphs"], feature
+
+
+def test_twelve_levels_of_switches_over_the_same_steps_stay_small() -> None:
+    """4096 ways through 26 steps; each of them is run by walking what is uploaded."""
+    flow = straight(ladder(12))
+    record = deployment(flow, TARGET, StoredCode("s3://bucket/code", "0", "{}"), Ownership("tester", ""))
+    text = compiled(flow)
+    assert len(text) < 60_000
+    for turns in ([0] * 12, [1] * 12, [0, 1, 1, 0, 1, 0, 0, 0, 1, 1, 0, 1]):
+        way = [f"{'ab'[turn]}{level}" for level, turn in enumerate(turns)]
+        runner = Runner(record.steps, lambda *_: 1, partial(one_of, way))
+        Interpreter(text, runner).run()
+        assert [task.step for task in runner.ran] == ["start", *way, "end"]
+
+
+def one_of(way: Sequence[str], task: TaskPlace, ways: Sequence[str]) -> str:
+    """The one step of the way that the task may choose."""
+    (found,) = set(ways) & set(way)
+    return found

@@ -1,7 +1,7 @@
 from bridge.tests.lib.graphs import flow
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Loops, Step
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.structure import structure
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.wiring import Again, Scope, wire
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.wiring import Again, Scope, Tell, wire
 
 BRANCH = "start > a b\na > join\nb > join\njoin > end"
 FOREACH = "start * a\na > join\njoin > end"
@@ -65,6 +65,20 @@ def test_a_step_on_two_ways_has_two_tasks() -> None:
     inner = second.tasks[1].work
     assert isinstance(inner, Scope)
     assert [task.name for task in (*first.tasks, *inner.tasks)] == ["a", "c", "c-x2", "d"]
+
+
+def test_where_a_foreach_may_end_at_several_joins_a_task_tells_at_which() -> None:
+    root = wired("start * a\na ? b c\nb > join_b\nc > join_c\njoin_b > end\njoin_c > end")
+    assert waits(root) == {
+        "start": (),
+        "each-start": ("start",),
+        "told-start": ("each-start",),
+        "switch-start": ("told-start",),
+        "end": ("switch-start",),
+    }
+    told, joins = root.tasks[2], root.tasks[3]
+    assert isinstance(told.work, Tell) and told.work.among == ("join_b", "join_c")
+    assert joins.choice_of == "told-start"
 
 
 def test_rounds_in_pods_are_a_scope_that_holds_itself() -> None:

@@ -72,6 +72,8 @@ class Drawing:
         else:
             before = "''" if node.name == self.start else "self.trace"
             yield f"self.trace = mix('{node.name}', {before}, self.index, len(self.foreach_stack()))"
+        for group in sorted({target.split("_")[1] for target in node.targets if target.startswith("alike_")}):
+            yield f"self.together_{group} = pick(self.trace, 2)"
         yield "self.task = (current.step_name, self.index, self.input)"
 
 
@@ -86,7 +88,10 @@ def _ending(node: Node) -> Iterator[str]:
             yield f"self.next({ways}, foreach='items_{node.name}')"
         case "switch":
             cases = ", ".join(f"{number}: self.{target}" for number, target in enumerate(node.targets))
-            yield f"self.way = pick(self.trace, {len(node.targets)})"
+            if node.name.startswith("alike_"):
+                yield f"self.way = self.together_{node.name.split('_')[1]}"
+            else:
+                yield f"self.way = pick(self.trace, {len(node.targets)})"
             if node.name in node.targets:
                 out = next(number for number, target in enumerate(node.targets) if target != node.name)
                 yield f"self.rounds_{node.name} = getattr(self, 'rounds_{node.name}', 0) + 1"
@@ -164,7 +169,7 @@ class _Pen:
 
     def chain(self, following: str, *, depth: int = 0, wanted: Any = ()) -> str:
         """One to three parts, and those that are wanted."""
-        kinds = ["step"] if self.budget < 1 else ["step", "step", "foreach", "split", "switch", "loop"]
+        kinds = ["step"] if self.budget < 1 else ["step", "step", "foreach", "split", "switch", "loop", "joins"]
         parts = [self.draw(st.sampled_from(kinds)) for _ in range(self.draw(st.integers(1, 2)))]
         for part in self.draw(st.permutations([*parts, *sorted(wanted)])):
             following = self.part(part, following, depth)
@@ -186,6 +191,8 @@ class _Pen:
                 self.put(join, "join", following)
                 heads = [self.no_join(self.chain(join, depth=depth)) for _ in range(self.draw(st.integers(2, 3)))]
                 return self.put(self.name(), "split", *heads)
+            case "joins":
+                return self.either_join(following, depth)
             case "switch":
                 return self.ways(following, depth)
             case "loop":
@@ -194,6 +201,18 @@ class _Pen:
                 return self.put(name, "switch", *self.draw(st.permutations([name, self.no_join(following)])))
             case _:
                 return self.put(self.name(), "step", following)
+
+    def either_join(self, following: str, depth: int) -> str:
+        """A split or a foreach that ends at one join or another, as switches choose that all choose alike."""
+        self.features.add("joins")
+        joins = [self.put(f"join_{self.name()}", "join", self.part("step", following, depth)) for _ in range(2)]
+        group, is_foreach = len(self.taken), self.draw(st.booleans())
+        heads = []
+        for _ in range(1 if is_foreach else 2):
+            inside = depth + 1 if is_foreach else depth
+            arms = [self.no_join(self.chain(join, depth=inside)) for join in joins]
+            heads.append(self.put(f"alike_{group}_{self.name()}", "switch", *arms))
+        return self.put(self.name(), "foreach" if is_foreach else "split", *heads)
 
     def ways(self, following: str, depth: int) -> str:
         """A switch and what stands between it and the step that all its ways lead to: each place leads to any of the

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import (
@@ -39,6 +40,32 @@ def flow(edges: str, parameters: Iterable[Parameter] = (), **changes: Any) -> Fl
     steps = {name: _step(name, out, facts) for name in facts.order}
     known = {"place": Place("flow.py", 3), "help": "", "start": "start", "end": "end"}
     return Flow("TestFlow", "flow.py", steps=steps, parameters=tuple(parameters), **{**known, **changes})
+
+
+def straight(edges: str) -> Flow:
+    """The same for a flow without splits, foreaches and joins, whose lines stand in topological order. It may have very
+    many ways, which Metaflow, and flow(), would walk one by one.
+    """
+    lines = [line.split() for line in edges.strip().splitlines()]
+    steps: dict[str, Step] = {}
+    for name, sign, *following in [*lines, ["end", ">"]]:
+        steps[name] = Step(
+            name,
+            _kind(name, sign, tuple(following)),
+            Place("flow.py", 10 + len(steps)),
+            tuple(following),
+            previous=tuple(sorted(each.name for each in steps.values() if name in each.next)),
+            decorators=(Decorator("kubernetes", dict(KUBERNETES)),),
+        )
+    return Flow("TestFlow", "flow.py", Place("flow.py", 3), "", "start", "end", steps)
+
+
+def ladder(levels: int) -> str:
+    """The edges of a flow with two steps a level, each of which chooses between the two of the next: 2^levels ways."""
+    pairs = [(f"a{at}", f"b{at}") for at in range(levels)]
+    lines = ["start ? a0 b0"]
+    lines += [f"{each} ? {' '.join(below)}" for above, below in pairwise(pairs) for each in above]
+    return "\n".join([*lines, *(f"{each} > end" for each in pairs[-1])])
 
 
 def decorated(step: Step, *decorators: Decorator) -> Step:

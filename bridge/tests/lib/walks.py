@@ -13,9 +13,9 @@ from bridge.tests.lib.scheduler import Choice, Width
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.emit import Payload, emit
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Decorator, Flow, Place, Target
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.read import steps
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.structure import structure
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.structure import MOST_COPIES, structure
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.wiring import wire
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.inputs import TaskPlace, inputs
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.inputs import TaskPlace, arrived, inputs
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import Loops, StepRecord
 
 PAYLOAD = Payload(("sh", "-c", "BOOT"), "s3://bucket/record")
@@ -27,9 +27,9 @@ Cardinality = Callable[[str, tuple[int, ...]], int]
 Ran = tuple[str, tuple[int, ...]]
 
 
-def compiled(flow: Flow, target: Target = TARGET) -> str:
+def compiled(flow: Flow, target: Target = TARGET, copies: int = MOST_COPIES) -> str:
     """The text that would be uploaded."""
-    return emit(flow, wire(flow, structure(flow), target.loops), target, PAYLOAD).text()
+    return emit(flow, wire(flow, structure(flow, copies), target.loops), target, PAYLOAD).text()
 
 
 def flow_of(graph: Any) -> Flow:
@@ -74,6 +74,10 @@ class Runner:
         """Run a container."""
         step, options = container.argv[LEADING], container.argv[LEADING + 1 :]
         place = TaskPlace(step, tuple(int(value) for flag, value in pairwise(options) if flag == "--index"))
+        if "--among" in options:
+            among = options[options.index("--among") + 1].split(",")
+            _write(options[options.index("--choice") + 1], arrived(self.steps, place, among, self))
+            return 0
         place = replace(place, round=self.last_round(*_at(place)))
         if self.next.get(place) == (step,):
             place = replace(place, round=place.round + 1)

@@ -224,29 +224,28 @@ class SmallKubeflow:
         """Run the whole pipeline, one pod at a time. PipelineFailed when a task has no attempt left."""
         usual = environment(self.root, **self.variables)
         with gangs(self.root / f"cluster-{self.run}", usual, self.flows) as self.gangs:
-            self._walk(self.deployment.start_step, (), None)
+            self._walk(self.deployment.start_step, ())
 
-    def _walk(self, name: str, path: tuple[int, ...], until: str | None) -> None:
-        while name != until:
+    def _walk(self, name: str, path: tuple[int, ...]) -> str | None:
+        """Run a step and what follows it, up to the join of the split or foreach around them; gives that join."""
+        while True:
             step = self.deployment.steps[name]
             self._task(name, path)
             if step.kind == "end":
-                return
-            if step.kind == "foreach":
-                for index in json.loads(self.splits_file(name, path).read_text()):
-                    self._walk(step.out_funcs[0], (*path, int(index)), step.matching_join)
-            elif step.kind == "split":
-                for branch in step.out_funcs:
-                    self._walk(branch, path, step.matching_join)
-            if step.kind == "split-switch":
-                # In rounds of pods, each of them is told to run the step once more.
-                name = self.output_file("choice", name, path).read_text()
-            else:
-                name = (
-                    step.matching_join
-                    if step.kind in ("foreach", "split") and step.matching_join
-                    else step.out_funcs[0]
-                )
+                return None
+            if step.kind in ("split", "foreach"):
+                splits = json.loads(self.splits_file(name, path).read_text()) if step.kind == "foreach" else None
+                inside = [path] * len(step.out_funcs) if splits is None else [(*path, int(index)) for index in splits]
+                heads = step.out_funcs if splits is None else step.out_funcs * len(inside)
+                (join,) = {self._walk(head, at) for head, at in zip(heads, inside, strict=True)}
+                assert join is not None
+                name = join
+                continue
+            # In rounds of pods, each of them is told to run the step once more.
+            is_switch = step.kind == "split-switch"
+            name = self.output_file("choice", name, path).read_text() if is_switch else step.out_funcs[0]
+            if self.deployment.steps[name].kind == "join":
+                return name
 
     def _task(self, name: str, path: tuple[int, ...]) -> None:
         step = self.deployment.steps[name]

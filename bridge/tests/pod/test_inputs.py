@@ -1,18 +1,20 @@
 """Where a task's artifacts come from, on graphs small enough to be read."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.inputs import (
+    Astray,
     Path,
     TaskPlace,
+    arrived,
     check_path,
     inputs,
     split_index,
 )
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import StepKind, StepRecord
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import GangRecord, StepKind, StepRecord
 
 
 def step(
@@ -161,6 +163,66 @@ def test_a_join_of_two_foreaches_finds_the_one_that_ran() -> None:
     ran = Stored({("few", ()): 2}, {TaskPlace("start", ()): "few", TaskPlace("few", ()): "body"})
     assert inputs(steps, TaskPlace("body", (1,)), ran) == [TaskPlace("few", ())]
     assert inputs(steps, TaskPlace("join", ()), ran) == [TaskPlace("body", (0,)), TaskPlace("body", (1,))]
+
+
+# A foreach that ends at one join or another, in front of a switch whose ways share steps.
+TURNS = {
+    "start": step("foreach", next="look", join="join_b"),
+    "look": step("split-switch", "start", "a b", "start", "start"),
+    "a": step("linear", "look", "join_a", "start", "start"),
+    "b": step("linear", "look", "join_b", "start", "start"),
+    "join_a": step("join", "a", "turn", "start"),
+    "join_b": step("join", "b", "turn", "start"),
+    "turn": step("split-switch", "join_a join_b", "wide late"),
+    "wide": step("foreach", "turn", "inner", join="gather"),
+    "inner": step("linear", "wide", "gather", "wide", "wide"),
+    "gather": step("join", "inner", "late", "wide"),
+    "late": step("linear", "gather turn", "end"),
+    "end": step("end", "late"),
+}
+
+
+def ways(text: str) -> Stored:
+    """Tasks in words, "step/index>next" or "step>next"; every foreach has two splits."""
+    next = {}
+    for word in text.split():
+        task, _, following = word.partition(">")
+        name, _, index = task.partition("/")
+        next[TaskPlace(name, tuple(map(int, index)))] = following
+    return Stored({("start", ()): 2, ("wide", ()): 2}, next)
+
+
+def test_the_join_is_told_at_which_all_splits_arrived() -> None:
+    ran = ways("start>look look/0>b look/1>b b/0>join_b b/1>join_b")
+    assert arrived(TURNS, TaskPlace("start", ()), ("join_a", "join_b"), ran) == "join_b"
+    assert inputs(TURNS, TaskPlace("join_b", ()), ran) == [TaskPlace("b", (0,)), TaskPlace("b", (1,))]
+    back = ways("start>look look/0>a look/1>a a/0>join_a a/1>join_a")
+    assert inputs(TURNS, TaskPlace("join_a", ()), back) == [TaskPlace("a", (0,)), TaskPlace("a", (1,))]
+
+
+def test_splits_that_go_to_different_joins_are_astray() -> None:
+    ran = ways("start>look look/0>a look/1>b a/0>join_a b/1>join_b")
+    with pytest.raises(Astray, match=r"^the ways from start ended at different joins \(join_a, join_b\)"):
+        arrived(TURNS, TaskPlace("start", ()), ("join_a", "join_b"), ran)
+
+
+@pytest.mark.parametrize("ran", ["turn>late", "turn>wide wide>inner inner/0>gather inner/1>gather gather>late"])
+def test_what_a_switch_led_to_is_found_past_what_stands_between(ran: str) -> None:
+    assert arrived(TURNS, TaskPlace("turn", ()), ("late",), ways(ran)) == "late"
+
+
+def test_the_join_of_a_gang_does_not_end_the_foreach_around_it() -> None:
+    steps = {
+        "start": step("foreach", next="lead", join="join"),
+        "lead": step("linear", "start", "train", "start", "start"),
+        "train": replace(step("linear", "lead", "gather", "start lead", "start"), gang=GangRecord({}, 60)),
+        "gather": step("join", "train", "join", "start lead", "start"),
+        "join": step("join", "gather", "end", "start"),
+        "end": step("end", "join"),
+    }
+    ran = Stored({("start", ()): 2})
+    assert inputs(steps, TaskPlace("gather", (1,)), ran) == [TaskPlace("train", (1,))]
+    assert inputs(steps, TaskPlace("join", ()), ran) == [TaskPlace("gather", (0,)), TaskPlace("gather", (1,))]
 
 
 def test_only_the_first_round_is_told_its_split() -> None:

@@ -30,7 +30,7 @@ from metaflow.user_configs.config_options import ConfigInput
 from metaflow.util import dict_to_cli_options, get_username
 
 from . import variables
-from .mistakes import keep_mistakes_of, mistake, plain
+from .mistakes import keep_mistakes_of, mistake, plain, unknown
 
 # The decorators that Metaflow's Argo integration attaches to every step too.
 ATTACHED = (KubernetesDecorator.name, EnvironmentDecorator.name)
@@ -70,9 +70,9 @@ def explain(error: MetaflowException) -> str | None:
 
 
 def has_mistakes(state: State) -> bool:
-    """Whether Metaflow could not initialise some decorator of the flow."""
+    """Whether Metaflow could not read some decorator of the flow."""
     of_steps = (decorator for step in state.flow for decorator in step.decorators)
-    return any(mistake(decorator) is not None for decorator in (*of_steps, *flow_decorators(state)))
+    return any(mistake(each) is not None or unknown(each) for each in (*of_steps, *flow_decorators(state)))
 
 
 def lint(state: State) -> WrongGraph | None:

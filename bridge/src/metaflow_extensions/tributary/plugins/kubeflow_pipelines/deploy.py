@@ -69,13 +69,14 @@ def check_flow(state: compat.State, target: Target, asked: Sequence[Problem] = (
         )
     wrong, flow = compat.lint(state), read(state)
     of_graph = [] if wrong is None else [wrong_graph.problem(flow, wrong)]
-    _refuse([*asked, *of_graph, *checks.problems(flow, target, drawn=wrong is None or wrong.check is None)])
+    _refuse([*asked, *of_graph, *checks.problems(flow, target)])
 
 
 def check_decorators(state: compat.State) -> None:
-    """Refused when Metaflow could not initialise a decorator: the flow is then no flow that a command can speak of."""
+    """Refused when Metaflow could not read a decorator: the flow is then no flow that a command can speak of."""
     if compat.has_mistakes(state):
-        _refuse(list(attributes.initialised(read(state))))
+        flow = read(state)
+        _refuse([*attributes.existing(flow), *attributes.initialised(flow)])
 
 
 def identity(state: compat.State) -> FlowIdentity:

@@ -1,5 +1,6 @@
 """What the tasks of a run wrote, out of the flow's datastore: Metaflow's own stored logs."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,8 +9,13 @@ from typing import Any
 from metaflow.mflog import LOG_SOURCES
 from metaflow.mflog.mflog import merge_logs, utc_to_local
 
-from .pod.ids import PARAMETERS_STEP, task_id
+from .pod.ids import PARAMETERS_STEP
 from .refusals import Refused
+
+_PLACE = re.compile(r"(?P<step>\w+)(?P<path>(/\d+)*)(-r(?P<round>\d+))?")
+
+# What pod/ids.py makes.
+_TASK = re.compile(r"((?P<role>control|worker)-)?t-(?P<step>\w+)(?P<path>(-\d+)*)(-r(?P<round>\d+))?")
 
 
 @dataclass(frozen=True)
@@ -22,22 +28,30 @@ class Line:
 
 @dataclass(frozen=True)
 class Place:
-    """Tasks of a step: all of them, or those below some indexes of the foreaches around it."""
+    """Tasks of a step: all of them, or those below some indexes of the foreaches around it, or of one round."""
 
     step: str
     path: tuple[int, ...] = ()
+    round: int | None = None
 
     @classmethod
     def parse(cls, text: str) -> "Place":
-        """STEP[/INDEX...]. Refused when an index is no number."""
-        step, *indexes = text.strip("/").split("/")
-        if not all(index.isdecimal() for index in indexes):
-            raise Refused(f"place {text!r}: an index is no number. Write STEP or STEP/INDEX/INDEX, as train/3/0.")
-        return cls(step, tuple(map(int, indexes)))
+        """STEP[/INDEX...][-rROUND]. Refused when it is of another form."""
+        found = _PLACE.fullmatch(text.strip("/"))
+        if found is None:
+            raise Refused(
+                f"place {text!r}: is not of the form STEP/INDEX/INDEX-rROUND. "
+                "Write a step, the numbers of its splits and the number of its round, each where it has one: train/3/0."
+            )
+        path = tuple(int(index) for index in found["path"].split("/") if index)
+        return cls(found["step"], path, None if found["round"] is None else int(found["round"]))
 
-    def holds(self, step: str, path: Sequence[int]) -> bool:
-        """Whether a task of this step and index path is meant."""
-        return step == self.step and tuple(path[: len(self.path)]) == self.path
+    def holds(self, step: str, path: Sequence[int], round: int | None = None) -> bool:
+        """Whether a task of this step and index path is meant; of a step that follows itself, of this round, or of any
+        round when none is given.
+        """
+        is_round = round is None or self.round in (None, round)
+        return step == self.step and tuple(path[: len(self.path)]) == self.path and is_round
 
 
 class TaskLogs:
@@ -47,6 +61,7 @@ class TaskLogs:
         self.step: str = task.step_name
         self.task: str = task.task_id
         self.pathspec: str = task.pathspec
+        self.path, self.round, self.node = _parts(task.task_id)
         self._task = task
         self._attempt = attempt
 
@@ -70,8 +85,9 @@ def tasks(
     """The tasks of the run that have begun, in the order of their steps and then of their indexes."""
     steps = None if place is None else [place.step]
     found = flow_datastore.get_task_datastores(run_id, steps=steps, allow_not_done=True)
-    wanted = [task for task in found if task.step_name != PARAMETERS_STEP and _is_of(place, task.task_id)]
-    return [TaskLogs(task, attempt) for task in sorted(wanted, key=lambda task: _rank(task, order))]
+    begun = [TaskLogs(task, attempt) for task in found if task.step_name != PARAMETERS_STEP]
+    wanted = [task for task in begun if place is None or place.holds(task.step, task.path, task.round)]
+    return sorted(wanted, key=lambda task: _rank(task, order))
 
 
 class Follower:
@@ -91,15 +107,23 @@ class Follower:
                 self._given[key] = len(lines)
 
 
-def _is_of(place: Place | None, task: str) -> bool:
-    if place is None:
-        return True
-    wanted = task_id(place.step, place.path)
-    return task == wanted or task.startswith(f"{wanted}-")
+def _parts(task: str) -> tuple[tuple[int, ...], int, int]:
+    """The index path, the round and, of a gang's task, the number of the node; by the task's id."""
+    found = _TASK.fullmatch(task)
+    if found is None:
+        return (), 0, 0
+    path = tuple(int(index) for index in found["path"].split("-") if index)
+    round = int(found["round"] or 0)
+    match found["role"]:
+        case "worker":
+            return path[:-1], round, 1 + path[-1]
+        case "control":
+            return path[:-1], round, 0
+        case _:
+            return path, round, 0
 
 
-def _rank(task: Any, order: Sequence[str]) -> tuple[int, str, list[tuple[int, str]]]:
-    """By the flow's order of steps; indexes count as numbers."""
-    position = order.index(task.step_name) if task.step_name in order else len(order)
-    words = task.task_id.split("-")
-    return position, task.step_name, [(int(word) if word.isdecimal() else -1, word) for word in words]
+def _rank(task: TaskLogs, order: Sequence[str]) -> tuple[int, str, tuple[int, ...], int, int]:
+    """By the flow's order of steps, and then by numbers."""
+    position = order.index(task.step) if task.step in order else len(order)
+    return position, task.step, task.path, task.round, task.node

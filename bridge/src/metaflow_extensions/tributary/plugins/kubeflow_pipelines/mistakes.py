@@ -1,20 +1,26 @@
 """What decorators raise while Metaflow sets up a flow for this extension's command, kept to be said all at once.
 
-Metaflow initialises all decorators before any command runs, and ends at the first that raises: with a traceback when
-somebody wrote memory='abc'. Kept with its decorator, a mistake is said with all others, with its line. Other commands
-are left as they are.
+Metaflow makes decorators when it imports the flow's file, initialises them before any command runs, and ends at the
+first that raises: with a traceback when somebody wrote nosuch=1 or memory='abc'. Kept with its decorator, a mistake is
+said with all others, with its line. What cannot be kept, because there is no flow then, is said in a sentence too.
+Other commands are left as they are.
 
 This is the part of compat.py that must be in place early: Metaflow imports it with this extension's step decorator,
 when it has not imported its own yet, so they are known by their names here.
 """
 
+import os
 import re
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from traceback import walk_tb
+from types import TracebackType
 from typing import Any
 
 from metaflow import decorators
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException, MetaflowInternalError
+from metaflow.user_configs.config_parameters import UNPACK_KEY
 
 COMMAND = "kubeflow-pipelines"
 
@@ -26,6 +32,9 @@ _INITIALISERS = ("external_init", "step_init", "step_init_ctx", "flow_init", "fl
 
 def keep() -> None:
     """From now on, keep what decorators raise while Metaflow sets up this extension's command."""
+    if COMMAND in sys.argv:
+        decorators.Decorator.__init__ = _without_unknown(decorators.Decorator.__init__)
+        sys.excepthook = _in_a_sentence(sys.excepthook)
     decorators._init_step_decorators = _keeping(decorators._init_step_decorators, _step_decorators)
     decorators._init_flow_decorators = _keeping(decorators._init_flow_decorators, _flow_decorators)
 
@@ -41,6 +50,11 @@ def plain(said: Any) -> str:
     return re.sub(r"\*(\S(?:[^*]*\S)?)\*", r"\1", line)
 
 
+def unknown(decorator: Any) -> tuple[str, ...]:
+    """The attributes that the decorator was given and does not have."""
+    return tuple(getattr(decorator, "_tributary_unknown", ()))
+
+
 def keep_mistakes_of(decorator: Any) -> None:
     """Make each of the decorator's initialisers note what it raises, and none run after one that did."""
     if hasattr(decorator, "_tributary_mistake"):
@@ -51,6 +65,41 @@ def keep_mistakes_of(decorator: Any) -> None:
     for name in _INITIALISERS:
         if (init := getattr(decorator, name, None)) is not None:
             setattr(decorator, name, _noting(decorator, init))
+
+
+def _without_unknown(make: Callable[..., None]) -> Callable[..., None]:
+    def make_and_note(decorator: Any, attributes: Mapping[str, Any] | None = None, *rest: Any, **options: Any) -> None:
+        given = attributes or {}
+        # Under such names lies what a Config holds. Metaflow looks at it later.
+        known = {name for name in given if name in decorator.defaults or name.startswith(UNPACK_KEY)}
+        decorator._tributary_unknown = tuple(name for name in given if name not in known)
+        make(decorator, {name: value for name, value in given.items() if name in known}, *rest, **options)
+
+    return make_and_note
+
+
+def _in_a_sentence(show: Callable[..., None]) -> Callable[..., None]:
+    """For what a flow's file raises while it is imported, and Metaflow or Python has said all there is to say of it."""
+
+    def say(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        is_metaflows = isinstance(error, MetaflowException) and not isinstance(error, MetaflowInternalError)
+        if not is_metaflows and not isinstance(error, (ImportError, SyntaxError)):
+            show(kind, error, trace)
+            return
+        said = error.message if isinstance(error, MetaflowException) else str(getattr(error, "msg", error))
+        print(f"{_place(error, trace)}: {kind.__name__}: {plain(said).rstrip('.')}. Correct it.", file=sys.stderr)
+        raise SystemExit(2)
+
+    return say
+
+
+def _place(error: BaseException, trace: TracebackType | None) -> str:
+    """The line of the flow's file that did not work, or of a module of the user's with an error in its syntax."""
+    if isinstance(error, SyntaxError):
+        return f"{os.path.relpath(error.filename or sys.argv[0])}:{error.lineno}"
+    file = os.path.abspath(sys.argv[0])
+    lines = [line for frame, line in walk_tb(trace) if os.path.abspath(frame.f_code.co_filename) == file]
+    return ":".join([os.path.relpath(file), *(str(line) for line in lines[-1:])])
 
 
 def _keeping(init: Callable[..., None], found: Callable[[Any], Iterator[Any]]) -> Callable[..., None]:

@@ -24,8 +24,9 @@ STEP_INPUT = "step"
 ITEMS_INPUT = "items"
 SPLITS_OUTPUT = "splits"
 CHOICE = "choice"
+AMONG_INPUT = "among"
 
-_ROLES = ("switch", "arm", "rounds", "again", "left")
+_ROLES = ("switch", "arm", "rounds", "again", "left", "told")
 _COPY = re.compile(r"-x\d+$")
 
 # The pipeline's own input: which run a run resumes. Empty for a run that starts anew.
@@ -86,7 +87,8 @@ def token_prefix(pipeline: str, project: str | None, branch: str | None) -> str:
 class TaskNames:
     """Names of a flow's tasks. A step has one, and further ones by role: "each" loops over the body of a foreach,
     "switch" holds the arms of a switch, "arm" is the arm that begins with the step; of a step that follows itself,
-    "rounds" holds a round and what follows it, "again" is that, and "left" tells what the last round chose.
+    "rounds" holds a round and what follows it, "again" is that, and "left" tells what the last round chose;
+    "told" tells where the ways from a switch, split or foreach have led.
     """
 
     names: Mapping[tuple[str, str], str]
@@ -124,7 +126,7 @@ def task_names(steps: Iterable[str], foreaches: Iterable[str] = ()) -> TaskNames
 
 def input_names(parameters: Iterable[str]) -> Mapping[str, str]:
     """Metaflow parameter -> pipeline input: letters, digits and underscores only, and none of our own inputs."""
-    taken = {STEP_INPUT, ITEMS_INPUT, SPLITS_OUTPUT, CHOICE, ORIGIN_INPUT}
+    taken = {STEP_INPUT, ITEMS_INPUT, SPLITS_OUTPUT, CHOICE, AMONG_INPUT, ORIGIN_INPUT}
     names: dict[str, str] = {}
     for parameter in parameters:
         name = re.sub(r"\W", "_", parameter, flags=re.ASCII)

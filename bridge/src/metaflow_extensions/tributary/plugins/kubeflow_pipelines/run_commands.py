@@ -70,7 +70,10 @@ def retry(obj: compat.State, run_id: str, authorize: str | None) -> None:
     obj.echo(f"Ask how it stands with: {console.command(obj)} status {retried}")
 
 
-@click.command(name="logs", help="Show what the tasks of a run wrote; PLACE is STEP or STEP/INDEX/..., as train/3.")
+@click.command(
+    name="logs",
+    help="Show what the tasks of a run wrote. PLACE is a step, and may name splits and a round: train/3, climb-r2.",
+)
 @click.argument("run-id")
 @click.argument("place", required=False)
 @click.option("--stdout/--no-stdout", default=False, show_default=True, help="Show stdout only.")
@@ -104,13 +107,15 @@ def show_logs(
     found = partial(logs.tasks, obj.flow_datastore, stands.run_id, list(obj.graph.sorted_nodes), where, attempt)
     if follow:
         stands = _follow(obj, look, found, streams, timestamps)
-        seen = {task.task for task in found()}
+        seen = {(task.step, task.path) for task in found()}
     else:
-        seen = {task.task for task in _show(obj, found(), streams, timestamps)}
+        seen = {(task.step, task.path) for task in _show(obj, found(), streams, timestamps)}
     unsaid = [
         task
         for task in stands.tasks
-        if task.error and task.id not in seen and (where is None or where.holds(task.step, task.indexes))
+        if task.error
+        and (task.step, task.indexes) not in seen
+        and (where is None or where.holds(task.step, task.indexes))
     ]
     for task in unsaid:
         console.say(obj, f"{task}: {task.error}")

@@ -193,12 +193,11 @@ def attribute(decorator: str, name: str) -> Support:
 
 
 # The shapes of a graph, by Metaflow's name of the step that makes them.
-SWITCH = Support("translated", "each arm is a task with a condition; steps on several ways stand in each")
-RECURSION = Support("translated", "every round is a task of its own, all in one pod or each in its own: --loops")
-SEVERAL_JOINS = _refused(
-    "it ends at one join or another, as switches choose",
-    "Let all its ways lead to one join, and put the switch behind it",
+SWITCH = Support(
+    "translated",
+    "each arm is a task with a condition; steps on several ways stand in each, or are chosen anew",
 )
+RECURSION = Support("translated", "every round is a task of its own, all in one pod or each in its own: --loops")
 CAUGHT_GANG = _refused(
     "Metaflow refuses it on Kubernetes, because a gang's tasks fail together", "Catch the exception inside the step"
 )

@@ -139,7 +139,8 @@ class KubeflowPipelinesTriggeredRun(TriggeredRun):  # type: ignore[misc]
         Parameters
         ----------
         place : str, optional, default None
-            STEP, or STEP/INDEX/... for the tasks below these indexes. All tasks without it.
+            STEP, or STEP/INDEX/... for the tasks below these indexes; with -rROUND behind it, for one round of a
+            step that follows itself. All tasks without it.
         stdout, stderr, timestamps : bool, optional, default False
             The options of `logs`.
         attempt : int, optional, default None

@@ -50,6 +50,15 @@ def initialised(flow: Flow) -> Iterator[Problem]:
             yield Problem(str(flow.place), f"@{decorator.name}: {decorator.mistake}", "Correct it")
 
 
+def existing(flow: Flow) -> Iterator[Problem]:
+    """No decorator was given an attribute that it does not have."""
+    of_steps = ((place(step), decorator) for step in flow.steps.values() for decorator in step.decorators)
+    for where, decorator in (*of_steps, *((str(flow.place), each) for each in flow.decorators)):
+        has = f"It has {', '.join(decorator.attributes)}" if decorator.attributes else "It has none"
+        for name in decorator.unknown:
+            yield Problem(where, f"@{decorator.name}({name}=…): there is no such attribute", has)
+
+
 def place(step: Step) -> str:
     """Where a step stands."""
     return f"{step.place}: step {step.name!r}"

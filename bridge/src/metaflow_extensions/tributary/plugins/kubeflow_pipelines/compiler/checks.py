@@ -7,24 +7,23 @@ from collections.abc import Callable, Iterator, Mapping
 from .. import support
 from ..support import Support
 from . import pods, scheduling
-from .attributes import initialised, of_flow, place, shown, well_formed
+from .attributes import existing, initialised, of_flow, place, shown, well_formed
 from .capabilities import Feature
 from .ir import SEVERAL_KIND, Decorator, Flow, Target
 from .problem import Problem
-from .structure import joins
 from .volumes import distinct_volumes
 
 Law = Callable[[Flow, Target], Iterator[Problem]]
 
 
-def problems(flow: Flow, target: Target, *, drawn: bool = True) -> list[Problem]:
-    """Everything that keeps the flow from being deployed, in the order of the laws. `drawn` says that Metaflow finds
-    nothing wrong with its graph; the laws of graphs are not asked of any other.
+def problems(flow: Flow, target: Target) -> list[Problem]:
+    """Everything that keeps the flow from being deployed, in the order of the laws.
 
     What Metaflow says of a decorator is left out where a law has said more of that very decorator.
     """
-    found = [problem for law in LAWS if drawn or law not in GRAPH_LAWS for problem in law(flow, target)]
+    found = [problem for law in LAWS for problem in law(flow, target)]
     said = {(each.where, decorator) for each in found for decorator in re.findall(r"@(\w+)", each.wrong)}
+    found += existing(flow)
     return found + [each for each in initialised(flow) if (each.where, each.wrong[1:].partition(":")[0]) not in said]
 
 
@@ -49,14 +48,6 @@ def known_environment(flow: Flow, target: Target) -> Iterator[Problem]:
     """The runner follows the environments that Metaflow ships."""
     if flow.environment_type not in support.ENVIRONMENTS:
         yield _refusal(str(flow.place), f"--environment {flow.environment_type}", support.ENVIRONMENT)
-
-
-def translated_graph(flow: Flow, target: Target) -> Iterator[Problem]:
-    """Linear, split, foreach, join and switch, in any nesting."""
-    for step in flow.steps.values():
-        if step.kind in ("split", "foreach") and len(found := joins(flow, step)) > 1:
-            law = support.SEVERAL_JOINS
-            yield _refusal(place(step), f"a {step.kind} that ends at {' or '.join(found)}", law)
 
 
 def whole_gangs(flow: Flow, target: Target) -> Iterator[Problem]:
@@ -202,7 +193,6 @@ LAWS: tuple[Law, ...] = (
     shared_datastore,
     shared_metadata,
     known_environment,
-    translated_graph,
     whole_gangs,
     known_flow_decorators,
     known_step_decorators,
@@ -221,9 +211,6 @@ LAWS: tuple[Law, ...] = (
     scheduling.scheduled_parameters,
     scheduling.new_enough_server,
 )
-
-GRAPH_LAWS: tuple[Law, ...] = (translated_graph,)
-"""Those that walk the graph, and so need one that Metaflow finds nothing wrong with."""
 
 
 def _of_flow(flow: Flow, wrong: str, instead: str) -> Problem:

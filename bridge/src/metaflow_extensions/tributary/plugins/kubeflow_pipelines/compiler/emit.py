@@ -10,15 +10,15 @@ iterated is used by one task only.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ..names import CHOICE, ITEMS_INPUT, ORIGIN_INPUT, SPLITS_OUTPUT, STEP_INPUT, index_input
+from ..names import AMONG_INPUT, CHOICE, ITEMS_INPUT, ORIGIN_INPUT, SPLITS_OUTPUT, STEP_INPUT, index_input
 from . import pods
 from .ir import Flow, Parameter, Step, Target
-from .wiring import Again, Scope, Task
+from .wiring import Again, Scope, Task, Tell
 
 # A limit that is never reached. Argo counts it from the first attempt's start, so a short one forbids late retries.
 LONGEST_BACKOFF = "2592000s"
@@ -103,18 +103,13 @@ class _Printer:
         inherited = range(task.depth if task.splits_of is None else task.depth - 1)
         inputs: Document = {index_input(depth): {"componentInputParameter": index_input(depth)} for depth in inherited}
         printed: Document = {"cachingOptions": {}, "taskInfo": {"name": task.name}}
-        match task.work:
-            case Scope() as scope:
-                component = self._body(task, scope)
-            case Again(scope=name):
-                component = _body_name(name)
-            case Step() as step:
-                component = self._step(task, step)
-                inputs[STEP_INPUT] = {"runtimeValue": {"constant": step.name}}
-                if step.name == self.flow.start:
-                    inputs |= {name: {"componentInputParameter": name} for name in self._given()}
-                if step.retries or step.fallbacks:
-                    printed["retryPolicy"] = _retry_policy(step)
+        component, constants = self._work(task)
+        inputs |= {name: {"runtimeValue": {"constant": value}} for name, value in constants.items()}
+        if isinstance(task.work, Step):
+            if task.work.name == self.flow.start:
+                inputs |= {name: {"componentInputParameter": name} for name in self._given()}
+            if task.work.retries or task.work.fallbacks:
+                printed["retryPolicy"] = _retry_policy(task.work)
         if task.splits_of is not None:
             inputs[ITEMS_INPUT] = _output_of(task.splits_of, SPLITS_OUTPUT)
             printed["parameterIterator"] = {
@@ -131,6 +126,18 @@ class _Printer:
             printed["dependentTasks"] = list(task.after)
         return {**printed, "componentRef": {"name": component}}
 
+    def _work(self, task: Task) -> tuple[str, Mapping[str, str]]:
+        """The component that does a task's work, and the inputs by which it is told what to do."""
+        match task.work:
+            case Scope() as scope:
+                return self._body(task, scope), {}
+            case Again(scope=name):
+                return _body_name(name), {}
+            case Tell(step, among):
+                return self._teller(task, step), {STEP_INPUT: step.name, AMONG_INPUT: ",".join(among)}
+            case Step() as step:
+                return self._step(task, step), {STEP_INPUT: step.name}
+
     def _body(self, task: Task, scope: Scope) -> str:
         """The component of a DAG inside another: it hands the indexes on, and a choice."""
         name = _body_name(task.name)
@@ -144,7 +151,7 @@ class _Printer:
 
     def _step(self, task: Task, step: Step) -> str:
         """The component that runs this step: shared by steps whose pods are alike, the task's own when iterated."""
-        label = self._executor(task, step)
+        label = self._executor(step, pods.container(step), self._arguments(task, step))
         name = f"comp-{label}" if task.splits_of is None else f"comp-{task.name}-item"
         declared: Document = {index_input(depth): _TEXT for depth in range(task.depth)} | {STEP_INPUT: _TEXT}
         if task.depth:
@@ -159,11 +166,25 @@ class _Printer:
         self.components[name] = component
         return name
 
-    def _executor(self, task: Task, step: Step) -> str:
+    def _teller(self, task: Task, step: Step) -> str:
+        """The component that tells where the ways from this step have led. It runs no step, and asks for little."""
+        arguments = [*self._indexes(task), f"--{AMONG_INPUT}", _input(AMONG_INPUT), *_written(CHOICE)]
+        label = self._executor(step, pods.small_container(step), arguments)
+        declared: Document = {index_input(depth): _TEXT for depth in range(task.depth)}
+        declared |= {STEP_INPUT: _TEXT, AMONG_INPUT: _TEXT}
+        outputs = {"parameters": {CHOICE: _TEXT}}
+        self.components[f"comp-{label}"] = {
+            "executorLabel": label,
+            "inputDefinitions": {"parameters": declared},
+            "outputDefinitions": outputs,
+        }
+        return f"comp-{label}"
+
+    def _executor(self, step: Step, asked: Document, arguments: Iterable[str]) -> str:
         container = {
-            **pods.container(step),
+            **asked,
             "command": list(self.payload.command),
-            "args": [self.payload.record_url, _input(STEP_INPUT), *self._arguments(task, step)],
+            "args": [self.payload.record_url, _input(STEP_INPUT), *arguments],
         }
         platform = pods.platform(step, self.target)
         key = json.dumps([container, platform], sort_keys=True)
@@ -173,15 +194,18 @@ class _Printer:
         return label
 
     def _arguments(self, task: Task, step: Step) -> Iterator[str]:
-        for depth in range(task.depth):
-            yield from ("--index", _input(index_input(depth)))
+        yield from self._indexes(task)
         if output := _OUTPUTS.get(step.kind):
-            yield from (f"--{output}", f"{{{{$.outputs.parameters['{output}'].output_file}}}}")
+            yield from _written(output)
         if step.name == self.flow.start:
             for parameter in self.flow.parameters:
                 # One word: a value such as -1e-05 would read as an option if it stood alone.
                 yield f"--parameter={parameter.input}={_input(parameter.input)}"
             yield f"--origin={_input(ORIGIN_INPUT)}"
+
+    def _indexes(self, task: Task) -> Iterator[str]:
+        for depth in range(task.depth):
+            yield from ("--index", _input(index_input(depth)))
 
     def _given(self) -> Iterator[str]:
         """The pipeline's inputs, which the first step is handed."""
@@ -232,6 +256,11 @@ def _body_name(task: str) -> str:
 
 def _input(name: str) -> str:
     return f"{{{{$.inputs.parameters['{name}']}}}}"
+
+
+def _written(output: str) -> tuple[str, str]:
+    """The option that says where the container writes an output."""
+    return (f"--{output}", f"{{{{$.outputs.parameters['{output}'].output_file}}}}")
 
 
 def _optional() -> Document:

@@ -34,13 +34,15 @@ class Place:
 class Decorator:
     """One decorator of a step or of the flow. `changed` names the attributes that differ from Metaflow's default.
 
-    `mistake` is why Metaflow could not read its attributes, None when it could.
+    `mistake` is why Metaflow could not read its attributes, None when it could. `unknown` are the names of those that
+    it was given and does not have.
     """
 
     name: str
     attributes: Mapping[str, Any]
     changed: frozenset[str] = frozenset()
     mistake: str | None = None
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

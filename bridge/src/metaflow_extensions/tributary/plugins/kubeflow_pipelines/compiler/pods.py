@@ -31,8 +31,8 @@ CURRENT_TEMPDIR = "TRIBUTARY_TEMPDIR"
 # Keys of @kubernetes(security_context=...), and the fields of KubernetesExecutorConfig that carry them.
 SECURITY_CONTEXT = {"run_as_user": "runAsUser", "run_as_group": "runAsGroup", "run_as_non_root": "runAsNonRoot"}
 
-# The driver of a gang waits. It holds no accelerator while its gang waits for the same.
-_DRIVER: Mapping[str, Any] = {
+# What runs no step itself. The driver of a gang holds no accelerator while its gang waits for the same.
+_SMALL: Mapping[str, Any] = {
     "cpu": "0.1",
     "memory": "256",
     "gpu": None,
@@ -45,7 +45,13 @@ Document = dict[str, Any]
 
 def container(step: Step) -> Document:
     """Image and resources, as PipelineContainerSpec has them."""
-    asked = {**_kubernetes(step), **(_DRIVER if step.gang else {})}
+    asked = _kubernetes(step)
+    return small_container(step) if step.gang else {"image": asked["image"], "resources": resources(asked)}
+
+
+def small_container(step: Step) -> Document:
+    """The step's image, with as little of a node as the runner itself needs."""
+    asked = {**_kubernetes(step), **_SMALL}
     return {"image": asked["image"], "resources": resources(asked)}
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from .. import compat, compat_parameters, names
-from ..mistakes import mistake
+from ..mistakes import mistake, unknown
 from . import ir, pods
 from .attributes import is_number
 
@@ -109,7 +109,13 @@ def _step(node: Any, foreaches: set[str]) -> ir.Step:
 
 
 def _decorator(decorator: Any) -> ir.Decorator:
-    return ir.Decorator(decorator.name, dict(decorator.attributes), compat.changed(decorator), mistake(decorator))
+    return ir.Decorator(
+        decorator.name,
+        dict(decorator.attributes),
+        compat.changed(decorator),
+        mistake(decorator),
+        unknown(decorator),
+    )
 
 
 def _foreaches(node: Any, foreaches: set[str]) -> tuple[str, ...]:

@@ -26,6 +26,14 @@ class Again:
 
 
 @dataclass(frozen=True)
+class Tell:
+    """Tells the pipeline at which of the steps `among` a run has arrived since the task of `step`, as its choice."""
+
+    step: Step
+    among: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Task:
     """One task of a DAG. `splits_of` is the task whose splits it runs once for each, or None.
 
@@ -35,7 +43,7 @@ class Task:
     """
 
     name: str
-    work: Step | Scope | Again
+    work: Step | Scope | Again | Tell
     depth: int
     after: tuple[str, ...]
     splits_of: str | None = None
@@ -73,8 +81,11 @@ class _Wiring:
                 case Each(foreach, body):
                     tasks.append(self._each(foreach, body, depth + 1, *after))
                     after = (tasks[-1].name,)
-                case Choose(switch):
-                    if self._in_pods(switch):
+                case Choose(switch, _, told):
+                    if told:
+                        tasks.append(Task(self._name(switch, "told"), Tell(switch, told), depth, after))
+                        after = (tasks[-1].name,)
+                    elif self._in_pods(switch):
                         # What the last round chose does not come out of the rounds. The step's runner tells it again.
                         tasks.append(Task(self._name(switch, "left"), switch, depth, after))
                         after = (tasks[-1].name,)

@@ -4,11 +4,12 @@ Where a switch stands in the way, the graph alone does not say which of the step
 did say it themselves: each has stored where it went on to.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..record import StepRecord
+from .joins import joins
 
 Path = tuple[int, ...]
 
@@ -22,6 +23,10 @@ class TaskPlace:
     step: str
     path: Path
     round: int = 0
+
+
+class Astray(Exception):
+    """The ways of a run do not lead on together. Metaflow's own scheduler ends such a run too."""
 
 
 class Trail(Protocol):
@@ -45,18 +50,38 @@ def inputs(steps: Mapping[str, StepRecord], task: TaskPlace, trail: Trail) -> li
     """
     if task.round:
         return [replace(task, round=task.round - 1)]
-    step = steps[task.step]
-    paths = [task.path]
-    if joined := joined_foreaches(steps, task.step):
-        paths = [(*task.path, index) for index in range(trail.splits(_ran(joined, task, trail), task.path))]
-    found = [
-        _last(steps, TaskPlace(name, path[: len(steps[name].foreach_parents)]), trail)
-        for path in paths
-        for name in step.in_funcs
-    ]
-    if len(step.in_funcs) == _ways(steps, step):
-        return found
-    return [place for place, next in zip(found, trail.went_on_to(found), strict=True) if task.step in next]
+    before = _before(steps, task, _paths(steps, task, trail), trail)
+    if len(steps[task.step].in_funcs) == _ways(steps, task.step):
+        return before
+    return [place for place, next in zip(before, trail.went_on_to(before), strict=True) if task.step in next]
+
+
+def is_ready(steps: Mapping[str, StepRecord], join: TaskPlace, trail: Trail) -> bool:
+    """Whether all splits of the foreach, or all branches of the split, that this join ends have come to it."""
+    paths = _paths(steps, join, trail)
+    came = [join.step in next for next in trail.went_on_to(_before(steps, join, paths, trail))]
+    return sum(came) == len(paths) * _ways(steps, join.step)
+
+
+def arrived(steps: Mapping[str, StepRecord], task: TaskPlace, among: Collection[str], trail: Trail) -> str:
+    """At which of these steps a run has arrived since this task, which has ended. Each of them leads on from it.
+
+    Astray when it has arrived at none of the joins of a split or foreach.
+    """
+    if steps[task.step].kind in ("split", "foreach") and set(among) == set(_joins(steps, task.step)):
+        for name in among:
+            if is_ready(steps, TaskPlace(name, task.path), trail):
+                return name
+        raise Astray(f"the ways from {task.step} ended at different joins ({', '.join(among)}), and each waits for all")
+    place = task
+    while True:
+        place = _last(steps, place, trail)
+        ((following, *_),) = trail.went_on_to([place])
+        if following in among:
+            return following
+        # Where there are several ways, they all lead to the same join.
+        deeper = len(steps[following].foreach_parents) - len(place.path)
+        place = TaskPlace(following, (*place.path, 0) if deeper > 0 else place.path[: len(place.path) + deeper])
 
 
 def split_index(steps: Mapping[str, StepRecord], task: TaskPlace) -> int | None:
@@ -70,7 +95,7 @@ def joined_foreaches(steps: Mapping[str, StepRecord], name: str) -> list[str]:
     step = steps[name]
     if step.kind != "join" or steps[step.split_parents[-1]].kind != "foreach":
         return []
-    return [each for each, record in steps.items() if record.kind == "foreach" and record.matching_join == name]
+    return [each for each, record in steps.items() if record.kind == "foreach" and name in _joins(steps, each)]
 
 
 def recursive(steps: Mapping[str, StepRecord], name: str) -> bool:
@@ -90,6 +115,30 @@ def check_path(steps: Mapping[str, StepRecord], name: str, path: Sequence[int]) 
     return TaskPlace(name, tuple(path))
 
 
+def _joins(steps: Mapping[str, StepRecord], split: str) -> tuple[str, ...]:
+    def kind(name: str) -> str:
+        return "linear" if any(steps[each].gang for each in steps[name].in_funcs) else steps[name].kind
+
+    return joins(split, kind, lambda name: steps[name].out_funcs)
+
+
+def _paths(steps: Mapping[str, StepRecord], task: TaskPlace, trail: Trail) -> list[Path]:
+    """The index paths of what ran before a task: of a foreach's join, one for each split."""
+    joined = joined_foreaches(steps, task.step)
+    if not joined:
+        return [task.path]
+    return [(*task.path, index) for index in range(trail.splits(_ran(joined, task, trail), task.path))]
+
+
+def _before(steps: Mapping[str, StepRecord], task: TaskPlace, paths: Sequence[Path], trail: Trail) -> list[TaskPlace]:
+    """The tasks that may have gone on to this one."""
+    return [
+        _last(steps, TaskPlace(name, path[: len(steps[name].foreach_parents)]), trail)
+        for path in paths
+        for name in steps[task.step].in_funcs
+    ]
+
+
 def _ran(foreaches: Sequence[str], join: TaskPlace, trail: Trail) -> str:
     """The one of the foreach steps that ran."""
     if len(foreaches) == 1:
@@ -105,7 +154,8 @@ def _last(steps: Mapping[str, StepRecord], place: TaskPlace, trail: Trail) -> Ta
     return replace(place, round=trail.last_round(place.step, place.path))
 
 
-def _ways(steps: Mapping[str, StepRecord], step: StepRecord) -> int:
+def _ways(steps: Mapping[str, StepRecord], name: str) -> int:
     """From how many steps the step's tasks come; for the join of a foreach, in each split."""
+    step = steps[name]
     split = steps[step.split_parents[-1]] if step.kind == "join" else None
     return len(split.out_funcs) if split is not None and split.kind == "split" else 1

@@ -39,6 +39,10 @@ class _Parser(argparse.ArgumentParser):
         raise WrongArguments(f"arguments of the container: {message}. Deploy the flow again.")
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
 def main(record: str, argv: Sequence[str]) -> int:
     """Run the task that argv names; gives the container's exit code. The working folder is the unpacked code package.
 
@@ -59,7 +63,8 @@ def main(record: str, argv: Sequence[str]) -> int:
 def _main(record: str, argv: Sequence[str]) -> "int | process.BecomeCommand":
     """The exit code; in a process of a step, what it is to become.
 
-    argv: STEP [--index I]... [--splits FILE] [--choice FILE] [--parameter=INPUT=TEXT]... [--origin=TEXT]
+    argv: STEP [--index I]... [--splits FILE] [--choice FILE] [--among STEP,STEP...] [--parameter=INPUT=TEXT]...
+    [--origin=TEXT]
     """
     deployment = Deployment.from_json(record)
     parser = _Parser(prog="runner")
@@ -67,6 +72,7 @@ def _main(record: str, argv: Sequence[str]) -> "int | process.BecomeCommand":
     parser.add_argument("--index", type=int, action="append", default=[])
     parser.add_argument("--splits", type=Path)
     parser.add_argument("--choice", type=Path)
+    parser.add_argument("--among", type=_words, default=())
     parser.add_argument("--parameter", type=_input_and_text, action="append", default=[])
     parser.add_argument("--origin", type=Origin.from_text)
     given = parser.parse_args(argv)
@@ -85,7 +91,8 @@ def _main(record: str, argv: Sequence[str]) -> "int | process.BecomeCommand":
     try:
         failure = None if given.origin is None else clone_origin(deployment, run, given.origin)
         if failure is None:
-            failure = _run(deployment, run, work.Asked(place, given.splits, given.choice, dict(given.parameter)))
+            asked = work.Asked(place, given.splits, given.choice, dict(given.parameter), given.among)
+            failure = _run(deployment, run, asked)
     except BecomeCommand as forked:
         command = forked.with_traceback(None)
     except MetaflowException as error:

@@ -12,12 +12,16 @@ from .tasks import RunTasks
 
 @dataclass(frozen=True)
 class Asked:
-    """A task, and where the splits of a foreach and the choice of a switch go. Parameters are by pipeline input."""
+    """A task, and where the splits of a foreach and the choice of a switch go. Parameters are by pipeline input.
+
+    With `among`, nothing is run: the choice is the one of these steps at which the run has arrived since the task.
+    """
 
     place: inputs.TaskPlace
     splits_file: Path | None = None
     choice_file: Path | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
+    among: tuple[str, ...] = ()
 
 
 def do(deployment: Deployment, run: str, asked: Asked) -> outputs.Failure | None:
@@ -25,6 +29,8 @@ def do(deployment: Deployment, run: str, asked: Asked) -> outputs.Failure | None
     tasks = RunTasks(deployment, run)
     pod = Pod(deployment, run, asked.parameters, tasks, process.Stop())
     place = asked.place
+    if asked.among and asked.choice_file is not None:
+        return _tell(deployment, tasks, place, asked.among, asked.choice_file)
     if inputs.recursive(deployment.steps, place.step):
         place, failure = _rounds(pod, place)
     else:
@@ -35,6 +41,17 @@ def do(deployment: Deployment, run: str, asked: Asked) -> outputs.Failure | None
         outputs.write_splits(asked.splits_file, tasks.splits(place.step, place.path))
     if asked.choice_file is not None:
         outputs.write_choice(asked.choice_file, _next(tasks, place))
+    return None
+
+
+def _tell(
+    deployment: Deployment, tasks: RunTasks, place: inputs.TaskPlace, among: tuple[str, ...], file: Path
+) -> outputs.Failure | None:
+    """Write at which of these steps the run has arrived since the task at `place`."""
+    try:
+        outputs.write_choice(file, inputs.arrived(deployment.steps, place, among, tasks))
+    except inputs.Astray as error:
+        return outputs.Failure(1, f"{deployment.flow_name}/{place.step}: {error}")
     return None
 
 
