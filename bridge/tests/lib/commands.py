@@ -35,7 +35,7 @@ def command(
         env={**kept, **{name: value for name, value in wanted.items() if value is not None}},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
 

@@ -175,7 +175,7 @@ class SmallKubeflow:
         """Run the runner with the arguments of a container of a compiled pipeline; gives its exit code."""
         words = container.argv[LEADING:]
         pod = self._start(list(words), {"TRIBUTARY_RUN": self.run, "TRIBUTARY_NODE": container.node})
-        out, err = pod.communicate(timeout=120)
+        out, err = pod.communicate(timeout=600)
         self.said.append(f"{' '.join(words)}: exit code {pod.returncode}\n{out}\n{err}")
         return pod.returncode
 
@@ -251,7 +251,7 @@ class SmallKubeflow:
         step = self.deployment.steps[name]
         for attempt in range(step.user_code_retries + (1 if step.error_retries else 0) + 1):
             pod = self.pod(name, path, attempt)
-            out, err = pod.communicate(timeout=120)
+            out, err = pod.communicate(timeout=600)
             if pod.returncode == 0:
                 return
         raise PipelineFailed(f"{name} {path}: exit code {pod.returncode}\n{out}\n{err}")
