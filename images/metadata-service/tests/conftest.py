@@ -1,16 +1,18 @@
-"""One database server and one service for all tests that need them; tests keep apart by flows of their own."""
+"""One database server and one service a store for all tests that need them; tests keep apart by flows of their own."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from metadata_testbed.api import Api
 from metadata_testbed.postgres import PostgresServer
 from metadata_testbed.service import Service, run_command
+from metadata_testbed.stores import PostgresStore, SqliteStore, Store
 
 SHARED = "shared"
 
@@ -55,11 +57,54 @@ def shared_database(postgres: PostgresServer) -> str:
     return SHARED
 
 
+@dataclass(frozen=True)
+class Setting:
+    """A store under a service, and the time zone of both."""
+
+    store: str
+    zone: str
+
+
+# The database's own zone is another one still.
+_DATABASE_ZONE = "Asia/Kathmandu"
+
+_SETTINGS = {
+    "postgres": Setting("postgres", "UTC"),
+    "sqlite": Setting("sqlite", "America/New_York"),
+    "postgres-elsewhere": Setting("postgres", "America/New_York"),
+    "sqlite-utc": Setting("sqlite", "UTC"),
+}
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        "postgres",
+        "sqlite",
+        pytest.param("postgres-elsewhere", marks=pytest.mark.long),
+        pytest.param("sqlite-utc", marks=pytest.mark.long),
+    ],
+)
+def setting(request: pytest.FixtureRequest) -> Setting:
+    """All that the API does is the same on all of these."""
+    return _SETTINGS[request.param]
+
+
 @pytest.fixture(scope="session")
-def service(
-    postgres: PostgresServer, shared_database: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
-    running = Service(tmp_path_factory.mktemp("service") / "log", postgres.dsn(shared_database))
+def store(setting: Setting, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    if setting.store == "sqlite":
+        return SqliteStore(tmp_path_factory.mktemp("store") / "metadata.db")
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    if setting.zone == "UTC":
+        return PostgresStore(postgres, request.getfixturevalue("shared_database"))
+    postgres.create_database("elsewhere")
+    postgres.execute(f"ALTER DATABASE elsewhere SET timezone = '{_DATABASE_ZONE}'")
+    return PostgresStore(postgres, "elsewhere")
+
+
+@pytest.fixture(scope="session")
+def service(setting: Setting, store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    running = Service(tmp_path_factory.mktemp("service") / "log", store.address, TZ=setting.zone)
     running.wait_until()
     yield running
     assert running.end() == 0
@@ -78,8 +123,8 @@ def start_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     """Starts a service of the test's own, which is ended with the test. Arguments are those of Service but the log."""
     started: list[Service] = []
 
-    def start(dsn: str, port: int = 0, **settings: str) -> Service:
-        started.append(Service(tmp_path / f"service{len(started)}.log", dsn, port, **settings))
+    def start(database: str | Path, port: int = 0, **settings: str) -> Service:
+        started.append(Service(tmp_path / f"service{len(started)}.log", database, port, **settings))
         return started[-1]
 
     yield start

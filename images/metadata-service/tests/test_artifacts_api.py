@@ -1,4 +1,4 @@
-"""Routes of artifacts, over HTTP on PostgreSQL."""
+"""Routes of artifacts, over HTTP on each store."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from metadata_testbed.api import Api
-from metadata_testbed.postgres import PostgresServer
+from metadata_testbed.stores import Store
 
 pytestmark = pytest.mark.server
 
@@ -171,13 +171,18 @@ def test_a_body_of_another_shape_is_refused(api: Api, body: object) -> None:
     api.message("POST", api.new_task() + "/artifact", 400, body)
 
 
-def test_names_that_together_break_an_index_are_refused(api: Api) -> None:
+def test_names_that_together_break_an_index_are_refused(api: Api, store: Store) -> None:
     # Each fits its column. Random, so that the index cannot compress them.
     chance = random.Random(1)
     flow, step, name = ("".join(chr(chance.randrange(0x10000, 0x20000)) for _ in range(255)) for _ in range(3))
     api.post(f"/flows/{flow}")
     task = api.new_task(api.new_step(api.new_run(f"/flows/{flow}"), step))
-    message = api.message("POST", task + "/artifact", 400, [artifact("good"), artifact(name, location="x")])
+    body = [artifact("good"), artifact(name, location="x")]
+    if store.name == "sqlite":
+        # Its indexes hold keys of any length.
+        assert api.post(task + "/artifact", body) == {"artifacts_created": 2}
+        return
+    message = api.message("POST", task + "/artifact", 400, body)
     assert "an index of the database" in message
     assert api.get(task + "/artifacts") == []
 
@@ -200,19 +205,17 @@ def test_a_minimal_artifact_gets_blanks_as_ever(api: Api) -> None:
     assert (found["location"], found["ds_type"], found["sha"], found["attempt_id"]) == (" ", " ", " ", 0)
 
 
-def test_rows_are_as_upstream_writes_them(api: Api, postgres: PostgresServer, shared_database: str) -> None:
+def test_rows_are_as_upstream_writes_them(api: Api, store: Store) -> None:
     run = api.new_run(run_number="kfp-1")
     task = api.new_task(api.new_step(run), task_id="t-1")
     api.post(task + "/artifact", [artifact("x")])
-    ((run_id, task_name, tags),) = postgres.rows(
-        "SELECT run_id, task_name, tags FROM artifact_v3 WHERE flow_id = %(flow)s",
-        {"flow": run.split("/")[2]},
-        shared_database,
+    ((run_id, task_name, tags),) = store.rows(
+        "SELECT run_id, task_name, tags FROM artifact_v3 WHERE flow_id = %(flow)s", {"flow": run.split("/")[2]}
     )
-    assert (run_id, task_name, tags) == ("kfp-1", "t-1", ["own"])
+    assert (run_id, task_name) == ("kfp-1", "t-1") and tags in (["own"], '["own"]')
     numbered = api.new_run()
     api.new_step(numbered)
-    ((step_run_id,),) = postgres.rows(
-        "SELECT run_id FROM steps_v3 WHERE flow_id = %(flow)s", {"flow": numbered.split("/")[2]}, shared_database
+    ((step_run_id,),) = store.rows(
+        "SELECT run_id FROM steps_v3 WHERE flow_id = %(flow)s", {"flow": numbered.split("/")[2]}
     )
     assert step_run_id == numbered.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""Routes of flows, over HTTP on PostgreSQL."""
+"""Routes of flows, over HTTP on each store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes of metadata, over HTTP on PostgreSQL."""
+"""Routes of metadata, over HTTP on each store."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from metadata_testbed.api import Api
-from metadata_testbed.postgres import PostgresServer
+from metadata_testbed.stores import Store
 
 pytestmark = pytest.mark.server
 
@@ -14,17 +14,16 @@ pytestmark = pytest.mark.server
 class Runs:
     """The runs of one flow, by the names that a test gives them."""
 
-    def __init__(self, api: Api, postgres: PostgresServer, database: str) -> None:
-        self._api, self._postgres, self._database = api, postgres, database
+    def __init__(self, api: Api, store: Store) -> None:
+        self._api, self._store = api, store
         self._flow = api.new_flow()
 
     def add(self, name: str, ts_epoch: int = 0, heartbeat: int | None = None, **body: object) -> str:
         run = self._api.new_run(self._flow, run_number=name, **body)
-        self._postgres.execute(
+        self._store.execute(
             "UPDATE runs_v3 SET ts_epoch = %(ts)s, last_heartbeat_ts = %(heartbeat)s"
             " WHERE flow_id = %(flow)s AND run_id = %(run)s",
             {"ts": ts_epoch, "heartbeat": heartbeat, "flow": self._flow.rpartition("/")[2], "run": name},
-            self._database,
         )
         return run
 
@@ -33,10 +32,9 @@ class Runs:
         task = self._api.new_task(self._api.new_step(run, "end"))
         for field, value, ts_epoch in marks:
             self._api.post(task + "/metadata", [{"field_name": field, "value": value, "type": field}])
-            self._postgres.execute(
+            self._store.execute(
                 "UPDATE metadata_v3 SET ts_epoch = %(ts)s WHERE id = (SELECT max(id) FROM metadata_v3)",
                 {"ts": ts_epoch},
-                self._database,
             )
 
     def found(self, **filters: str) -> set[str]:
@@ -44,8 +42,8 @@ class Runs:
 
 
 @pytest.fixture
-def runs(api: Api, postgres: PostgresServer, shared_database: str) -> Runs:
-    return Runs(api, postgres, shared_database)
+def runs(api: Api, store: Store) -> Runs:
+    return Runs(api, store)
 
 
 def test_a_status_is_derived_as_upstream_does(runs: Runs) -> None:
@@ -109,15 +107,10 @@ def test_tags_and_system_tags_are_one_set(runs: Runs) -> None:
     assert runs.found(**{"_tags:likeall": "env,%"}) == set()
 
 
-def test_tags_of_a_strange_shape_do_not_break_the_list(
-    runs: Runs, api: Api, postgres: PostgresServer, shared_database: str
-) -> None:
+def test_tags_of_a_strange_shape_do_not_break_the_list(runs: Runs, api: Api, store: Store) -> None:
     run = runs.add("strange")
     runs.add("plain", tags=["a"])
-    postgres.execute(
-        """UPDATE runs_v3 SET tags = '{"a": 1}', system_tags = '{"b": 2}' WHERE run_id = 'strange'""",
-        database=shared_database,
-    )
+    store.execute("""UPDATE runs_v3 SET tags = '{"a": 1}', system_tags = '{"b": 2}' WHERE run_id = 'strange'""")
     assert runs.found(**{"_tags:likeany": "a"}) == {"plain"}
     assert api.get(run)["tags"] == {"a": 1}
     assert api.patch(run + "/tag/mutate", {"tags_to_add": ["b"]}) == {"tags": ["b"]}

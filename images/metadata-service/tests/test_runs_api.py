@@ -1,4 +1,4 @@
-"""Routes of runs, over HTTP on PostgreSQL."""
+"""Routes of runs, over HTTP on each store."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 import pytest
 from metadata_testbed.api import Api
-from metadata_testbed.postgres import PostgresServer
+from metadata_testbed.stores import Store
 
 pytestmark = pytest.mark.server
 
@@ -33,16 +33,12 @@ def test_a_run_gets_a_number(api: Api) -> None:
     assert api.get(f"{flow}/runs") == [made]
 
 
-def test_a_run_with_a_name_is_shown_by_it(api: Api, postgres: PostgresServer, shared_database: str) -> None:
+def test_a_run_with_a_name_is_shown_by_it(api: Api, store: Store) -> None:
     flow = api.new_flow()
     made = api.post(flow + "/run", {"run_number": "kfp-1"})
     assert made["run_number"] == "kfp-1"
     assert api.get(flow + "/runs/kfp-1") == made
-    ((number,),) = postgres.rows(
-        "SELECT run_number FROM runs_v3 WHERE flow_id = %(flow)s",
-        {"flow": made["flow_id"]},
-        shared_database,
-    )
+    ((number,),) = store.rows("SELECT run_number FROM runs_v3 WHERE flow_id = %(flow)s", {"flow": made["flow_id"]})
     assert api.get(f"{flow}/runs/{number}") == made
 
 
@@ -100,12 +96,10 @@ def test_a_heartbeat_is_recorded_in_seconds(api: Api) -> None:
     assert abs(api.get(run)["last_heartbeat_ts"] - time.time()) < 60
 
 
-def test_an_old_heartbeat_is_renewed(api: Api, postgres: PostgresServer, shared_database: str) -> None:
+def test_an_old_heartbeat_is_renewed(api: Api, store: Store) -> None:
     run = api.new_run(system_tags=SENDS_HEARTBEATS)
-    postgres.execute(
-        "UPDATE runs_v3 SET last_heartbeat_ts = 1 WHERE run_number = %(run)s",
-        {"run": int(run.rpartition("/")[2])},
-        shared_database,
+    store.execute(
+        "UPDATE runs_v3 SET last_heartbeat_ts = 1 WHERE run_number = %(run)s", {"run": int(run.rpartition("/")[2])}
     )
     api.post(run + "/heartbeat")
     assert abs(api.get(run)["last_heartbeat_ts"] - time.time()) < 60
@@ -118,13 +112,11 @@ def test_runs_come_in_pages_newest_first(api: Api) -> None:
     assert api.get(flow + "/runs") == runs
 
 
-def test_runs_of_one_millisecond_are_each_on_one_page(api: Api, postgres: PostgresServer, shared_database: str) -> None:
+def test_runs_of_one_millisecond_are_each_on_one_page(api: Api, store: Store) -> None:
     flow = api.new_flow()
     for _ in range(5):
         api.new_run(flow)
-    postgres.execute(
-        "UPDATE runs_v3 SET ts_epoch = 5 WHERE flow_id = %(flow)s", {"flow": flow.rpartition("/")[2]}, shared_database
-    )
+    store.execute("UPDATE runs_v3 SET ts_epoch = 5 WHERE flow_id = %(flow)s", {"flow": flow.rpartition("/")[2]})
     listed = [run["run_number"] for page in api.pages(flow + "/runs", 2) for run in page]
     assert listed == sorted(set(listed), reverse=True) and len(listed) == 5
 

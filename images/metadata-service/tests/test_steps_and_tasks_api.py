@@ -1,4 +1,4 @@
-"""Routes of steps and tasks, over HTTP on PostgreSQL."""
+"""Routes of steps and tasks, over HTTP on each store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from metadata_testbed.api import Api
-from metadata_testbed.postgres import PostgresServer
+from metadata_testbed.stores import Store
 
 pytestmark = pytest.mark.server
 
@@ -131,11 +131,11 @@ def test_a_task_that_is_not_there(api: Api, task: str) -> None:
     api.message("POST", f"{step}/tasks/{task}/heartbeat", 404, {})
 
 
-def test_a_new_task_is_a_sign_of_life_of_its_run(api: Api, postgres: PostgresServer, shared_database: str) -> None:
+def test_a_new_task_is_a_sign_of_life_of_its_run(api: Api, store: Store) -> None:
     run = api.new_run(system_tags=SENDS_HEARTBEATS)
     step = api.new_step(run)
     forget = "UPDATE runs_v3 SET last_heartbeat_ts = 1 WHERE run_number = %(run)s"
-    postgres.execute(forget, {"run": int(run.rpartition("/")[2])}, shared_database)
+    store.execute(forget, {"run": int(run.rpartition("/")[2])})
     api.new_task(step)
     assert api.get(run)["last_heartbeat_ts"] == 1
     task = api.new_task(step, system_tags=SENDS_HEARTBEATS)

@@ -7,12 +7,13 @@ import contextlib
 import logging
 import signal
 import socket
+from collections.abc import Callable
 
 import uvicorn
 
 from metadata_service.api.application import application
 from metadata_service.settings import Settings, WrongSettings
-from metadata_service.storage.postgres.store import PostgresStorage
+from metadata_service.storage.opening import open_storage
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +24,17 @@ _KEEP_ALIVE_SECONDS = 75
 _GRACE_SECONDS = 25
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, listening: Callable[[int], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT. Requests that are under way then are answered before this returns.
 
-    The port is served at once, whether the database is there or not. Raises WrongSettings when it cannot be, and what
-    the keeper fails with: it ends only by a bug.
+    The port is served at once, whether the database is there or not; `listening` is called with its number. Raises
+    WrongSettings when it cannot be, StorageAway for a file of SQLite that cannot be used, and what the keeper fails
+    with: otherwise it ends only by a bug.
     """
     listener = _listen(settings)
-    storage = PostgresStorage(settings.database)
+    if listening is not None:
+        listening(listener.getsockname()[1])
+    storage = open_storage(settings.database)
     config = uvicorn.Config(
         application(storage),
         log_config=None,
@@ -53,9 +57,11 @@ async def serve(settings: Settings) -> None:
     server.should_exit = True
     await serving
     keeper.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await keeper
-    await storage.close()
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeper
+    finally:
+        await storage.close()
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import psycopg
@@ -22,6 +23,7 @@ KNOWN = {
     "MF_METADATA_DB_PSWD": "password of that user; none",
     "MF_METADATA_DB_NAME": "database to use",
     "MF_METADATA_DB_DSN": "connection string, in place of the five above",
+    "MF_METADATA_DB_FILE": "file of SQLite, in place of PostgreSQL",
     "MF_METADATA_DB_POOL_MIN": "connections to keep open; 1",
     "MF_METADATA_DB_POOL_MAX": "connections to open at most; 10",
     "MF_METADATA_DB_TIMEOUT": "seconds that a request waits for a connection; 10",
@@ -65,11 +67,21 @@ class DatabaseSettings:
 
 
 @dataclass(frozen=True)
+class SqliteSettings:
+    file: Path
+    run_cutoff_seconds: int
+
+    @property
+    def address(self) -> str:
+        return str(self.file)
+
+
+@dataclass(frozen=True)
 class Settings:
     host: str
     port: int
     log_level: str
-    database: DatabaseSettings
+    database: DatabaseSettings | SqliteSettings
     unknown: tuple[str, ...]
     """Variables that look like ours and are not."""
 
@@ -77,22 +89,11 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Read all settings. Raises WrongSettings with everything that is wrong, not only the first."""
         read = _Reader(environ)
-        conninfo = _conninfo(read)
-        pool_max = read.number("MF_METADATA_DB_POOL_MAX", 10, 1, 1000)
-        pool_min = read.number("MF_METADATA_DB_POOL_MIN", min(1, pool_max), 0, 1000)
-        if pool_min > pool_max:
-            read.wrong("MF_METADATA_DB_POOL_MIN", f"{pool_min} is more than MF_METADATA_DB_POOL_MAX. Lower it.")
         settings = cls(
             host=read.text("MF_METADATA_HOST", "0.0.0.0"),
             port=read.number("MF_METADATA_PORT", 8080, 0, 65535),
             log_level=read.choice("LOGLEVEL", "INFO", _LOG_LEVELS, str.upper),
-            database=DatabaseSettings(
-                conninfo=conninfo,
-                pool_min=pool_min,
-                pool_max=pool_max,
-                timeout_seconds=read.seconds("MF_METADATA_DB_TIMEOUT", 10.0),
-                run_cutoff_seconds=read.number("RUN_INACTIVE_CUTOFF_TIME", 360, 1, 10**9),
-            ),
+            database=_database(read),
             unknown=tuple(sorted(name for name in environ if name.startswith("MF_METADATA_") and name not in KNOWN)),
         )
         if read.problems:
@@ -145,6 +146,27 @@ class _Reader:
             return parse(text) if text else default
         except ValueError:
             return None
+
+
+def _database(read: _Reader) -> DatabaseSettings | SqliteSettings:
+    cutoff = read.number("RUN_INACTIVE_CUTOFF_TIME", 360, 1, 10**9)
+    if file := read.text("MF_METADATA_DB_FILE"):
+        for name in ("MF_METADATA_DB_HOST", "MF_METADATA_DB_DSN"):
+            if read.text(name):
+                read.wrong(name, "means PostgreSQL, and MF_METADATA_DB_FILE means SQLite. Unset one of the two.")
+        return SqliteSettings(Path(file), cutoff)
+    conninfo = _conninfo(read)
+    pool_max = read.number("MF_METADATA_DB_POOL_MAX", 10, 1, 1000)
+    pool_min = read.number("MF_METADATA_DB_POOL_MIN", min(1, pool_max), 0, 1000)
+    if pool_min > pool_max:
+        read.wrong("MF_METADATA_DB_POOL_MIN", f"{pool_min} is more than MF_METADATA_DB_POOL_MAX. Lower it.")
+    return DatabaseSettings(
+        conninfo=conninfo,
+        pool_min=pool_min,
+        pool_max=pool_max,
+        timeout_seconds=read.seconds("MF_METADATA_DB_TIMEOUT", 10.0),
+        run_cutoff_seconds=cutoff,
+    )
 
 
 def _conninfo(read: _Reader) -> str:

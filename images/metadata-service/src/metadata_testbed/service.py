@@ -42,16 +42,19 @@ def run_command(command: str, **settings: str) -> subprocess.CompletedProcess[st
 
 
 class Service:
-    """One process of the service. It logs into `log`, and listens on the port or on one that is free."""
+    """One process of the service, on a connection string of PostgreSQL or on a file of SQLite.
 
-    def __init__(self, log: Path, dsn: str, port: int = 0, **settings: str) -> None:
+    It logs into `log`, and listens on the port or on one that is free.
+    """
+
+    def __init__(self, log: Path, database: str | Path, port: int = 0, **settings: str) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
         settings = {
             "MF_METADATA_HOST": "127.0.0.1",
             "MF_METADATA_PORT": str(self.port),
-            "MF_METADATA_DB_DSN": dsn,
+            "MF_METADATA_DB_FILE" if isinstance(database, Path) else "MF_METADATA_DB_DSN": str(database),
             **settings,
         }
         with log.open("wb") as output:

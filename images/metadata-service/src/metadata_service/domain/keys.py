@@ -17,6 +17,9 @@ Key: TypeAlias = int | str
 MAX_NAME = 255
 """Characters that the schema's columns hold."""
 
+MAX_GIVEN = 2**31 - 1
+"""The highest number that the schema gives to a run. Local metadata takes the time for one, which is higher."""
+
 _MAX_NUMBER = 2**63 - 1
 
 

@@ -9,17 +9,13 @@ from metadata_service.domain.keys import RunPath, StepPath, TaskPath
 from metadata_service.domain.records import Artifact
 from metadata_service.domain.refusals import NotFound
 from metadata_service.domain.selection import Listing, Order, Selection
-from metadata_service.storage.postgres.ancestors import (
-    Ancestors,
-    find_ancestors,
-    path_parameters,
-    shown,
-    task_of_run,
-)
+from metadata_service.storage.lineage import Ancestors, shown
+from metadata_service.storage.postgres.ancestors import find_ancestors, path_parameters, task_of_run
 from metadata_service.storage.postgres.below_task import insert_below_task
-from metadata_service.storage.postgres.conditions import Conditions, Row, listing, paged
+from metadata_service.storage.postgres.conditions import Conditions
 from metadata_service.storage.postgres.connections import Connection, Connections
 from metadata_service.storage.postgres.values import as_json
+from metadata_service.storage.selecting import Row, listing, paged
 
 # The sort key first, then the rest in the order in which _artifact takes it.
 _COLUMNS = (

@@ -1,77 +1,25 @@
-"""Selections as SQL: conditions on fields and tags, the cursor, the order and the limit.
-
-Only names from the tables below come into the text. Values are always parameters.
-"""
+"""Conditions of lists in the words of PostgreSQL."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
-
-from metadata_service.domain.selection import FieldFilter, Listing, Order, Page, Selection, TagFilter
-
-Parameters = dict[str, Any]
-Row = tuple[Any, ...]
-R = TypeVar("R")
-
-_COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-_PATTERNS: Mapping[str, Callable[[str], str]] = {
-    "co": lambda text: f"%{_literal(text)}%",
-    "sw": lambda text: f"{_literal(text)}%",
-    "ew": lambda text: f"%{_literal(text)}",
-    "li": lambda text: text,
-}
+from metadata_service.domain.selection import TagFilter
+from metadata_service.storage import selecting
+from metadata_service.storage.selecting import PATTERNS
 
 
-class Conditions:
-    """Gathers conditions that must all hold, and their parameters under names that do not meet."""
+class Conditions(selecting.Conditions):
+    """Conditions for psycopg, on columns of jsonb."""
 
-    def __init__(self, parameters: Parameters) -> None:
-        self.parameters = dict(parameters)
-        self._conditions: list[str] = []
-
-    def add(self, condition: str) -> None:
-        self._conditions.append(condition)
-
-    def bind(self, value: object) -> str:
-        """A placeholder for the value."""
-        name = f"v{len(self.parameters)}"
-        self.parameters[name] = value
+    def placeholder(self, name: str) -> str:
         return f"%({name})s"
 
-    def add_selection(self, selection: Selection, columns: Mapping[str, str], tags: str) -> None:
-        """What a list was asked for. `columns` maps fields to SQL; `tags` is the SQL of all tags of a row."""
-        self.add_fields(selection.fields, columns)
-        for tag in selection.tags:
-            self.add(self._tag(tags, tag))
+    def differs(self, column: str, value: str) -> str:
+        return f"{column} IS DISTINCT FROM {value}"
 
-    def add_fields(self, fields: Sequence[FieldFilter], columns: Mapping[str, str]) -> None:
-        """Filters on fields alone, for rows whose tags are those of their run."""
-        for field in fields:
-            self.add(self._field(columns[field.field], field))
+    def like(self, column: str, pattern: str) -> str:
+        return f"{column} ILIKE {pattern}"
 
-    def sql(self) -> str:
-        return " AND ".join(self._conditions) or "true"
-
-    def _field(self, column: str, field: FieldFilter) -> str:
-        joined = " AND " if field.operator == "ne" else " OR "
-        return f"({joined.join(self._comparison(column, field.operator, value) for value in field.values)})"
-
-    def _comparison(self, column: str, operator: str, value: int | str | None) -> str:
-        if value is None:
-            return f"{column} IS NOT NULL" if operator == "ne" else f"{column} IS NULL"
-        match operator:
-            case "eq":
-                return f"{column} = {self.bind(value)}"
-            case "ne":
-                # A run without a value is not one with this value.
-                return f"{column} IS DISTINCT FROM {self.bind(value)}"
-            case "lt" | "le" | "gt" | "ge":
-                return f"{column} {_COMPARISONS[operator]} {self.bind(value)}"
-            case _:
-                return f"{column} ILIKE {self.bind(_PATTERNS[operator](str(value)))}"
-
-    def _tag(self, tags: str, tag: TagFilter) -> str:
+    def tagged(self, tags: str, tag: TagFilter) -> str:
         if tag.mode in ("any", "all"):
             operator = "?|" if tag.mode == "any" else "?&"
             return f"({tags}) {operator} {self.bind(list(tag.tags))}::text[]"
@@ -79,33 +27,6 @@ class Conditions:
         elements = f"CASE jsonb_typeof({tags}) WHEN 'array' THEN {tags} ELSE '[]' END"
         like = [
             f"EXISTS (SELECT FROM jsonb_array_elements_text({elements}) AS tag WHERE tag LIKE {self.bind(pattern)})"
-            for pattern in (_PATTERNS["co"](part) for part in tag.tags)
+            for pattern in (PATTERNS["co"](part) for part in tag.tags)
         ]
         return f"({(' OR ' if tag.mode == 'likeany' else ' AND ').join(like)})"
-
-
-def paged(conditions: Conditions, page: Page | None, order: Order, alias: str) -> str:
-    """Adds the cursor's condition; gives the ORDER BY and LIMIT.
-
-    One record more than the page holds is asked for: whether it comes tells whether there is a next page. A whole list
-    is given oldest first, in the order in which things happened.
-    """
-    columns = [f"{alias}.{name}" for name, _ in order.fields]
-    if page is None:
-        return f"ORDER BY {', '.join(columns)}"
-    if page.after is not None:
-        conditions.add(f"({', '.join(columns)}) < ({', '.join(conditions.bind(value) for value in page.after)})")
-    return f"ORDER BY {', '.join(f'{column} DESC' for column in columns)} LIMIT {page.limit + 1}"
-
-
-def listing(rows: Sequence[Row], page: Page | None, order: Order, record: Callable[[Row], R]) -> Listing[R]:
-    """The page that the rows make. The first columns of a row are the order's."""
-    if page is None or len(rows) <= page.limit:
-        return Listing([record(row) for row in rows])
-    rows = rows[: page.limit]
-    return Listing([record(row) for row in rows], rows[-1][: len(order.fields)])
-
-
-def _literal(text: str) -> str:
-    """The text with LIKE's wildcards taken literally."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

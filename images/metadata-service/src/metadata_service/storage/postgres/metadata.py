@@ -13,11 +13,13 @@ from metadata_service.domain.drafts import NewMetadatum
 from metadata_service.domain.keys import RunPath, TaskPath
 from metadata_service.domain.records import Metadatum
 from metadata_service.domain.selection import Listing, Order, Selection
-from metadata_service.storage.postgres.ancestors import find_ancestors, shown
+from metadata_service.storage.lineage import shown
+from metadata_service.storage.postgres.ancestors import find_ancestors
 from metadata_service.storage.postgres.below_task import insert_below_task
-from metadata_service.storage.postgres.conditions import Conditions, Row, listing, paged
+from metadata_service.storage.postgres.conditions import Conditions
 from metadata_service.storage.postgres.connections import Connections
 from metadata_service.storage.postgres.values import as_json
+from metadata_service.storage.selecting import Row, listing, paged
 
 _COLUMNS = (
     "m.ts_epoch, m.id, m.step_name, m.task_id, m.task_name,"

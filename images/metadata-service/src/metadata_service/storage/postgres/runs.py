@@ -8,12 +8,15 @@ from metadata_service.domain.drafts import NewRun, TagChange
 from metadata_service.domain.heartbeats import WAIT_SECONDS, client_sends_heartbeats
 from metadata_service.domain.keys import RunPath
 from metadata_service.domain.records import Run
-from metadata_service.domain.refusals import AlreadyThere, NotFound, Protected
+from metadata_service.domain.refusals import AlreadyThere, NotFound
 from metadata_service.domain.selection import Listing, Order, Selection
-from metadata_service.storage.postgres.ancestors import NOW_MS, NOW_S, path_parameters, run_is, shown, tag_list
-from metadata_service.storage.postgres.conditions import Conditions, listing, paged
+from metadata_service.domain.tags import changed_tags
+from metadata_service.storage.lineage import shown, tag_list
+from metadata_service.storage.postgres.ancestors import NOW_MS, NOW_S, path_parameters, run_is
+from metadata_service.storage.postgres.conditions import Conditions
 from metadata_service.storage.postgres.connections import Connections
 from metadata_service.storage.postgres.values import as_json
+from metadata_service.storage.selecting import listing, paged
 
 _COLUMNS = "r.flow_id, r.run_number, r.run_id, r.user_name, r.ts_epoch, r.last_heartbeat_ts, r.tags, r.system_tags"
 
@@ -142,20 +145,11 @@ class PostgresRuns:
             if row is None:
                 raise _no_run(path)
             tags, system_tags = tag_list(row[0]), tag_list(row[1])
-            changed = _changed(tags, system_tags, change)
+            changed = changed_tags(tags, system_tags, change)
             if changed != tags:
                 update = f"UPDATE runs_v3 AS r SET tags = %(tags)s::jsonb WHERE {this}"
                 await connection.execute(update, {**parameters, "tags": as_json(changed)})
         return changed
-
-
-def _changed(tags: tuple[str, ...], system_tags: tuple[str, ...], change: TagChange) -> tuple[str, ...]:
-    removed = set(change.tags_to_remove)
-    if protected := sorted(removed.intersection(system_tags)):
-        raise Protected(f"Cannot remove system tags: {', '.join(protected)}. Remove only tags that a user added.")
-    kept = [tag for tag in tags if tag not in removed]
-    added = [tag for tag in change.tags_to_add if tag not in system_tags]
-    return tuple(dict.fromkeys([*kept, *added]))
 
 
 def _run(flow_id: str, run_number: int, run_id: str | None, *rest: Any) -> Run:

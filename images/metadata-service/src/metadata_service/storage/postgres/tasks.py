@@ -8,19 +8,20 @@ from metadata_service.domain.keys import StepPath, TaskPath
 from metadata_service.domain.records import Task
 from metadata_service.domain.refusals import AlreadyThere, NotFound
 from metadata_service.domain.selection import Listing, Order, Selection
+from metadata_service.storage.lineage import shown
 from metadata_service.storage.postgres.ancestors import (
     NOW_MS,
     NOW_S,
     find_ancestors,
     path_parameters,
     run_is,
-    shown,
     task_of_run,
 )
-from metadata_service.storage.postgres.conditions import Conditions, Row, listing, paged
+from metadata_service.storage.postgres.conditions import Conditions
 from metadata_service.storage.postgres.connections import Connections
 from metadata_service.storage.postgres.runs import HEARTBEAT_DUE
 from metadata_service.storage.postgres.values import as_json
+from metadata_service.storage.selecting import Row, listing, paged
 
 _COLUMNS = (
     "r.flow_id, r.run_number, r.run_id, t.step_name, t.task_id, t.task_name,"

@@ -1,0 +1,1 @@
+"""The store in one file, by SQLite: for a laptop."""
