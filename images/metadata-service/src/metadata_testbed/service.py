@@ -30,10 +30,10 @@ def environment(**settings: str) -> dict[str, str]:
     return {**kept, **settings}
 
 
-def run_command(command: str, **settings: str) -> subprocess.CompletedProcess[str]:
+def run_command(command: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a command of the service to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "metadata_service", command],
+        [sys.executable, "-m", "metadata_service", command, *arguments],
         env=environment(**settings),
         capture_output=True,
         text=True,

@@ -30,6 +30,9 @@ from metadata_service.transfer.bundles import (
 _META = "_meta"
 _SELF = "_self.json"
 
+# Of an artifact. What is missing is the blank that the service records for it.
+_TEXTS = ("name", "location", "ds_type", "sha", "type", "content_type", "user_name")
+
 
 class LocalFolder:
     """A folder `.metaflow`, or one that holds such a folder. Only read. Raises Malformed where there is none."""
@@ -77,14 +80,17 @@ def _add_task(bundle: Bundle, step_name: str, folder: Path) -> None:
     bundle.tasks.append(TaskRow(step_name, key, task.get("user_name"), _time(task), None, *_tags(task)))
     for file in sorted((folder / _META).glob("*_artifact_*.json")):
         one = _read(file)
+        texts = {field: one.get(field, BLANK) for field in _TEXTS}
+        tags, system_tags = _tags(one)
         bundle.artifacts.append(
             ArtifactRow(
-                step_name,
-                key,
-                *(one.get(field, BLANK) for field in ArtifactRow._fields[2:9]),
-                one["attempt_id"],
-                _time(one),
-                *_tags(one),
+                step_name=step_name,
+                task=key,
+                **texts,
+                attempt_id=one["attempt_id"],
+                ts_epoch=_time(one),
+                tags=tags,
+                system_tags=system_tags,
             )
         )
     rows = []

@@ -124,9 +124,8 @@ class Tables(ABC):
             self._delete(bundle.key)
             number, name = self.place_run(bundle.key.run)
             flow_id, shown = bundle.key.flow_id, str(bundle.key.run)
-            self.insert(
-                "runs_v3", ("flow_id", "run_number", "run_id", *RunRow._fields), [(flow_id, number, name, *bundle.run)]
-            )
+            of_run = ("flow_id", "run_number", "run_id")
+            self.insert("runs_v3", (*of_run, *RunRow._fields), [(flow_id, number, name, *bundle.run)])
             # A step keeps the number of its run as text where the run has no name.
             self.insert(
                 "steps_v3",
