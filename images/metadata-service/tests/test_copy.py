@@ -158,9 +158,9 @@ def test_the_command_says_what_it_did(folder: Path, tmp_path: Path, capsys: pyte
     told = capsys.readouterr().out
     assert "To be copied: 2 runs" in told and "8 artifacts" in told and not Path(file).exists()
     assert cli.main(["copy", str(folder), file]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert told[0] == f"Copied: 2 runs from {folder / '.metaflow'} to {file}; 0 were there already."
-    assert told[1].partition(":")[2].strip() == told[2].partition(":")[2].strip()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"Copied: 2 runs from {folder / '.metaflow'} to {file}; 0 were there already."
+    assert lines[1].partition(":")[2].strip() == lines[2].partition(":")[2].strip()
     assert cli.main(["copy", file, second]) == 0
     with contextlib.closing(tables(Path(second))) as copy_of_copy:
         assert read(copy_of_copy, "kfp-1").tally() == read(LocalFolder(folder), "kfp-1").tally()

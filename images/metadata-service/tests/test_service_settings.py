@@ -8,7 +8,7 @@ import pytest
 from metadata_testbed.service import run_command
 from psycopg.conninfo import conninfo_to_dict
 
-from metadata_service.settings import KNOWN, Settings, WrongSettings
+from metadata_service.settings import KNOWN, DatabaseSettings, Settings, SqliteSettings, WrongSettings
 
 PARTS = {
     "MF_METADATA_DB_HOST": "db",
@@ -25,9 +25,15 @@ def problems(**environ: str) -> list[str]:
     return wrong.value.problems
 
 
+def postgres(**environ: str) -> DatabaseSettings:
+    database = Settings.from_environ({**PARTS, **environ}).database
+    assert isinstance(database, DatabaseSettings)
+    return database
+
+
 def test_parts_make_a_connection_string() -> None:
-    settings = Settings.from_environ(PARTS)
-    assert conninfo_to_dict(settings.database.conninfo) == {
+    settings, database = Settings.from_environ(PARTS), postgres()
+    assert conninfo_to_dict(database.conninfo) == {
         "host": "db",
         "port": "5433",
         "user": "metaflow",
@@ -35,7 +41,7 @@ def test_parts_make_a_connection_string() -> None:
         "dbname": "runs",
     }
     assert (settings.host, settings.port) == ("0.0.0.0", 8080)
-    assert (settings.database.pool_min, settings.database.pool_max) == (1, 10)
+    assert (database.pool_min, database.pool_max) == (1, 10)
 
 
 def test_a_connection_string_takes_the_place_of_the_parts() -> None:
@@ -47,8 +53,16 @@ def test_tls_settings_are_added(tmp_path: Path) -> None:
     root = tmp_path / "root.pem"
     root.touch()
     tls = {"MF_METADATA_DB_SSL_MODE": "Verify-Full", "MF_METADATA_DB_SSL_ROOT_CERT_PATH": str(root)}
-    parts = conninfo_to_dict(Settings.from_environ({**PARTS, **tls}).database.conninfo)
+    parts = conninfo_to_dict(postgres(**tls).conninfo)
     assert (parts["sslmode"], parts["sslrootcert"]) == ("verify-full", str(root))
+
+
+def test_a_file_means_sqlite() -> None:
+    settings = Settings.from_environ({"MF_METADATA_DB_FILE": "/data/m.db", "RUN_INACTIVE_CUTOFF_TIME": "60"})
+    assert settings.database == SqliteSettings(Path("/data/m.db"), 60)
+    assert settings.database.address == "/data/m.db"
+    (problem,) = problems(**PARTS, MF_METADATA_DB_FILE="/data/m.db")
+    assert "MF_METADATA_DB_HOST" in problem and "SQLite" in problem
 
 
 def test_secrets_are_not_shown() -> None:
