@@ -72,8 +72,8 @@ class PostgresTables(Tables):
 
     def find_run(self, key: RunKey) -> int | None:
         by_number = isinstance(key.run, int) and key.run <= MAX_GIVEN
-        column, value = ("run_number", key.run) if by_number else ("run_id", str(key.run))
-        found = self.rows(f"SELECT run_number FROM runs_v3 WHERE flow_id = ? AND {column} = ?", (key.flow_id, value))
+        this, value = ("run_number = ? AND run_id IS NULL", key.run) if by_number else ("run_id = ?", str(key.run))
+        found = self.rows(f"SELECT run_number FROM runs_v3 WHERE flow_id = ? AND {this}", (key.flow_id, value))
         return found[0][0] if found else None
 
     def _next(self, of: str) -> int:

@@ -68,8 +68,8 @@ class SqliteTables(Tables):
         return self._place("task", task)
 
     def find_run(self, key: RunKey) -> int | None:
-        column = "run_number" if isinstance(key.run, int) else "run_id"
-        found = self.rows(f"SELECT run_number FROM runs_v3 WHERE flow_id = ? AND {column} = ?", (key.flow_id, key.run))
+        this = "run_number = ? AND run_id IS NULL" if isinstance(key.run, int) else "run_id = ?"
+        found = self.rows(f"SELECT run_number FROM runs_v3 WHERE flow_id = ? AND {this}", (key.flow_id, key.run))
         return found[0][0] if found else None
 
     def _place(self, of: str, key: Key) -> tuple[int, str | None]:
