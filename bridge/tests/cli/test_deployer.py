@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from bridge.tests.lib.commands import SETTINGS
 from bridge.tests.lib.kubeflow import Answer, Kubeflow, serving
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines import deployed_flow, door
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines import deployed_flow, deployer, door
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import (
     DeploymentNotes,
     FlowIdentity,
@@ -74,14 +75,14 @@ def test_what_was_compiled_is_at_hand(kubeflow: Kubeflow, tmp_path: Path) -> Non
     from metaflow import Deployer
 
     (tmp_path / "door_flow.py").write_text(FLOW)
-    deployer = Deployer(str(tmp_path / "door_flow.py"), show_output=False, pylint=False)
-    deployed = deployer.kubeflow_pipelines(name="other").create(only_json=True, max_workers=7)
+    made = Deployer(str(tmp_path / "door_flow.py"), show_output=False, pylint=False)
+    deployed = made.kubeflow_pipelines(name="other").create(only_json=True, max_workers=7)
     assert (deployed.id, deployed.flow_name) == ("other", "DoorFlow")
     pipeline, _ = (json.loads(part) for part in deployed.pipeline_documents.split("\n---\n"))
     assert pipeline["pipelineInfo"]["name"] == "other"
     assert deployed.production_token is None
     with pytest.raises(RuntimeError, match="excludes --generate-new-token"):
-        deployer.kubeflow_pipelines().create(only_json=True, new_token="a", generate_new_token=True)
+        made.kubeflow_pipelines().create(only_json=True, new_token="a", generate_new_token=True)
 
 
 @pytest.mark.slow
@@ -137,6 +138,81 @@ def test_only_flows_of_metaflow_are_listed_and_found(kubeflow: Kubeflow) -> None
 )
 def test_a_branch_is_said_by_the_options_that_made_it(branch: str | None, options: dict[str, Any]) -> None:
     assert deployed_flow._branch(FlowIdentity("DoorFlow", "project", branch)) == options
+
+
+@pytest.mark.parametrize(
+    ("branch", "variables"),
+    [("user.alice", {"METAFLOW_OWNER": "alice"}), ("test.blue", {}), ("prod", {}), (None, {})],
+)
+def test_a_users_own_branch_is_named_without_taking_the_users_place(
+    branch: str | None, variables: dict[str, str]
+) -> None:
+    assert deployed_flow._names_branch(FlowIdentity("DoorFlow", "project", branch)) == variables
+
+
+@pytest.mark.slow
+def test_anothers_pipeline_and_runs_are_changed_with_the_production_token_only(
+    kubeflow: Kubeflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METAFLOW_USER", "bob")
+    deployed = from_deployment()
+    run = deployed.trigger()
+    assert not run.terminate()
+    kubeflow.runs["run-1"]["state"] = "FAILED"
+    assert not run.retry()
+    assert not deployed.delete()
+    assert not deployed.delete(authorize="another")
+    assert (kubeflow.runs["run-1"]["state"], len(kubeflow.pipelines)) == ("FAILED", 2)
+    assert run.retry(authorize="doorflow-0-abcd")
+    assert run.terminate(authorize="doorflow-0-abcd")
+    assert deployed.delete(authorize="doorflow-0-abcd")
+    assert [each["name"] for each in kubeflow.pipelines.values()] == ["somebodys"]
+
+
+PARAMETERS = (
+    TakenParameter("colour", "Choice(['red', 'blue'])", required=True),
+    TakenParameter("share", "IntRange"),
+    TakenParameter("lambda", "str"),
+    TakenParameter("start", "bool"),
+    TakenParameter("it's", "float"),
+    TakenParameter("shape", "JSON"),
+    TakenParameter("notes", "FilePath", encoding="latin-1"),
+)
+
+
+def test_whatever_parameters_a_flow_has_the_file_that_stands_for_it_is_a_flow(kubeflow: Kubeflow) -> None:
+    notes = DeploymentNotes(FlowIdentity("DoorFlow"), "alice", parameters=PARAMETERS)
+    made = deployed_flow._deployer("doorflow", notes, "service@x")
+    made_flow = runpy.run_path(made.flow_file, run_name="made")["DoorFlow"]
+    taken = {name: each for name, each in vars(made_flow).items() if name.startswith("parameter_")}
+    assert [each.name for each in taken.values()] == [each.name for each in PARAMETERS]
+    assert "('colour', type=str" in Path(made.flow_file).read_text()
+
+
+@pytest.mark.slow
+def test_a_value_of_a_type_that_only_the_flow_knows_is_given_as_a_text(kubeflow: Kubeflow) -> None:
+    notes = DeploymentNotes(FlowIdentity("DoorFlow"), "alice", parameters=PARAMETERS[:2])
+    made = Server(kubeflow.url).find_pipeline("doorflow")
+    assert made is not None
+    Server(kubeflow.url).upload_version(made, "v2", json.dumps(SPEC), describe_version(notes))
+    from_deployment().trigger(colour="red", share="3")
+    assert kubeflow.runs["run-1"]["runtime_config"]["parameters"] == {"colour": '"red"', "share": '"3"'}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["suspend", "unsuspend"])
+def test_what_needs_the_controller_is_refused_with_the_reason(kubeflow: Kubeflow, name: str) -> None:
+    run = from_deployment().trigger()
+    with pytest.raises(door.CommandFailed, match="needs the controller in the cluster"):
+        getattr(run, name)()
+
+
+def test_create_takes_the_names_of_metaflows_argo_integration() -> None:
+    argo = {"given_token": "t", "user_namespace": "n", "workflow_title": "a", "workflow_description": "b", "tags": []}
+    ours = {"new_token": "t", "namespace": "n", "title": "a", "description": "b", "tags": []}
+    assert deployer._ours(argo) == deployer._ours(ours) == ours
+    with pytest.raises(TypeError, match="title is given by two names"):
+        deployer._ours({"title": "a", "workflow_title": "b"})
 
 
 def test_a_server_that_fails_does_not_read_as_nobodys_pipeline(kubeflow: Kubeflow) -> None:

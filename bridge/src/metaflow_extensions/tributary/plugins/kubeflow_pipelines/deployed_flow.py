@@ -5,6 +5,7 @@ profile: so the rules stand in one place, and what is refused on the command lin
 """
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -17,6 +18,9 @@ from .door import CommandFailed, succeeds
 from .provenance import DeploymentNotes, FlowIdentity, TakenParameter
 from .server import Pipeline, Server
 from .triggered_run import KubeflowPipelinesTriggeredRun, started
+
+# The types of parameters that the file of a flow that is not at hand can name.
+_KINDS = ("str", "int", "float", "bool", "JSON", "FilePath")
 
 
 class KubeflowPipelinesDeployedFlow(DeployedFlow):  # type: ignore[misc]
@@ -154,7 +158,7 @@ class KubeflowPipelinesDeployedFlow(DeployedFlow):  # type: ignore[misc]
         """
         return started(self.deployer, "trigger", **kwargs)
 
-    def delete(self, **kwargs: Any) -> bool:
+    def delete(self, authorize: str | None = None, **kwargs: Any) -> bool:
         """
         Delete the pipeline with all its versions.
 
@@ -168,7 +172,7 @@ class KubeflowPipelinesDeployedFlow(DeployedFlow):  # type: ignore[misc]
         bool
             True if the command was successful, False otherwise.
         """
-        return succeeds(self.deployer, "delete", **kwargs)
+        return succeeds(self.deployer, "delete", authorize=authorize, **kwargs)
 
 
 def _server(deployer: Any) -> Server:
@@ -195,7 +199,7 @@ def _deployer(name: str, notes: DeploymentNotes, metadata: str | None) -> Any:
     # Kept for the life of the process: every command of the deployer runs this file.
     with tempfile.NamedTemporaryFile("w", suffix=".py", delete=False, encoding="utf-8") as file:
         file.write(text)
-    plain = Deployer(file.name, env={"METAFLOW_USER": notes.owner}, **_branch(identity))
+    plain = Deployer(file.name, env=_names_branch(identity), **_branch(identity))
     deployer = plain.kubeflow_pipelines(**({} if identity.project else {"name": name}))
     deployer.name = name
     deployer.flow_name = identity.flow
@@ -204,19 +208,34 @@ def _deployer(name: str, notes: DeploymentNotes, metadata: str | None) -> Any:
 
 
 def _parameter(parameter: TakenParameter) -> dict[str, Any]:
+    """The parameter as generate_fake_flow_file_contents() takes it, which puts the words between quotes as they are."""
     return {
-        "name": parameter.name,
-        "python_var_name": "".join(letter if letter.isalnum() else "_" for letter in parameter.name),
-        "type": parameter.kind,
+        "name": _quotable(parameter.name),
+        # No word of Python's, and no member of the flow, begins so.
+        "python_var_name": "parameter_" + re.sub(r"\W", "_", parameter.name, flags=re.ASCII),
+        # A value of any other type is a text on the command line, which the flow's own type reads in the pod.
+        "type": parameter.kind if parameter.kind in _KINDS else "str",
         "description": "",
         "is_required": parameter.required,
         "is_text": parameter.is_text,
-        "encoding": parameter.encoding,
+        "encoding": _quotable(parameter.encoding),
     }
 
 
+def _quotable(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _names_branch(identity: FlowIdentity) -> dict[str, str]:
+    """The variable by which @project takes a user's own branch for this process's. Metaflow reads it for this name
+    only, so that whoever runs a command is still asked for the production token of another's deployment.
+    """
+    kind, _, user = (identity.branch or "").partition(".")
+    return {"METAFLOW_OWNER": user} if kind == "user" else {}
+
+
 def _branch(identity: FlowIdentity) -> dict[str, Any]:
-    """The options of @project that lead to this branch; none for a user's own, which METAFLOW_USER leads to."""
+    """The options of @project that lead to this branch; none for a user's own, to which a variable leads."""
     kind, _, branch = (identity.branch or "").partition(".")
     match kind:
         case "prod":

@@ -10,6 +10,16 @@ if TYPE_CHECKING:
     from .deployed_flow import KubeflowPipelinesDeployedFlow
 
 
+# Options of create() by other names: Metaflow's Argo integration's, and what our own command line says.
+_OTHER_NAMES = {
+    "given_token": "new_token",
+    "user_namespace": "namespace",
+    "workflow_title": "title",
+    "workflow_description": "description",
+    "format": "form",
+}
+
+
 class KubeflowPipelinesDeployer(DeployerImpl):  # type: ignore[misc]
     """
     Deployer implementation for Kubeflow Pipelines.
@@ -63,16 +73,47 @@ class KubeflowPipelinesDeployer(DeployerImpl):  # type: ignore[misc]
             How many splits of one foreach run at a time.
         version_name : str, optional, default None
             Name of the pipeline's version. A hash of its content is used without it.
+        loops : str, optional, default "pod"
+            "pod" runs all rounds of a step that follows itself in one pod, "pods" each in a pod of its own.
+        experiment : str, optional, default None
+            Experiment of the runs that @schedule starts.
+        title : str, optional, default None
+            Title of the pipeline, for people to read.
+        description : str, optional, default None
+            Description of the pipeline. The flow's docstring is used without it.
+        workflow_timeout : int, optional, default None
+            Seconds after which a run is stopped. Needs Kubeflow Pipelines 2.17.
+        server_version : str, optional, default None
+            Version of Kubeflow Pipelines to write for, where the server tells none.
         only_json : bool, optional, default False
             Compile and deploy nothing; `pipeline_documents` of what this gives holds the documents.
+        format : str, optional, default "spec"
+            With only_json: "spec" for the documents as they are uploaded, "resource" for Kubernetes resources.
+        keep_code : bool, optional, default False
+            With only_json: store the code too, which pods of these documents fetch.
+
+        The names that Metaflow's Argo integration has for four of these are taken too: given_token for new_token,
+        user_namespace for namespace, workflow_title for title, workflow_description for description.
 
         Returns
         -------
         KubeflowPipelinesDeployedFlow
             The flow as it is deployed. RuntimeError with the command's words when it was refused.
         """
-        deployed: KubeflowPipelinesDeployedFlow = self._create(self.deployed_flow_type(), **kwargs)
+        options = _ours(kwargs)
+        deployed: KubeflowPipelinesDeployedFlow = self._create(self.deployed_flow_type(), **options)
         return deployed
+
+
+def _ours(options: dict[str, Any]) -> dict[str, Any]:
+    """The options by our names. TypeError where one is given twice."""
+    said: dict[str, Any] = {}
+    for name, value in options.items():
+        ours = _OTHER_NAMES.get(name, name)
+        if ours in said:
+            raise TypeError(f"create(): {ours} is given by two names. Keep one of them.")
+        said[ours] = value
+    return said
 
 
 _addl_stubgen_modules = [

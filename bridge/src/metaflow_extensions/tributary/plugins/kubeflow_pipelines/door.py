@@ -14,7 +14,8 @@ class CommandFailed(MetaflowException):  # type: ignore[misc]
 
 
 def start(deployer: Any, name: str, options: dict[str, Any]) -> Any:
-    """Start a command; gives what Metaflow keeps of its process."""
+    """Start a command; gives what Metaflow keeps of its process. An option that is None is not given."""
+    options = {option: value for option, value in options.items() if value is not None}
     group = get_lower_level_group(deployer.api, deployer.top_level_kwargs, deployer.TYPE, deployer.deployer_kwargs)
     words = getattr(group, name)(**options)
     process = deployer.spm.run_command(

@@ -80,7 +80,7 @@ class KubeflowPipelinesTriggeredRun(TriggeredRun):  # type: ignore[misc]
                 raise TimeoutError(f"Run {self.run_id} has not ended within {timeout} seconds.")
             time.sleep(check_interval)
 
-    def terminate(self, **kwargs: Any) -> bool:
+    def terminate(self, authorize: str | None = None, **kwargs: Any) -> bool:
         """
         Terminate the run.
 
@@ -94,9 +94,9 @@ class KubeflowPipelinesTriggeredRun(TriggeredRun):  # type: ignore[misc]
         bool
             True if the command was successful, False otherwise.
         """
-        return door.succeeds(self.deployer, "terminate", run_id=self.run_id, **kwargs)
+        return door.succeeds(self.deployer, "terminate", run_id=self.run_id, authorize=authorize, **kwargs)
 
-    def retry(self, **kwargs: Any) -> bool:
+    def retry(self, authorize: str | None = None, **kwargs: Any) -> bool:
         """
         Run again what failed in the run, after it has ended.
 
@@ -110,7 +110,31 @@ class KubeflowPipelinesTriggeredRun(TriggeredRun):  # type: ignore[misc]
         bool
             True if the command was successful, False otherwise.
         """
-        return door.succeeds(self.deployer, "retry", run_id=self.run_id, **kwargs)
+        return door.succeeds(self.deployer, "retry", run_id=self.run_id, authorize=authorize, **kwargs)
+
+    def suspend(self, **kwargs: Any) -> bool:
+        """
+        Refused with the reason: what Metaflow's Argo integration does here is not to be had.
+
+        Raises
+        ------
+        CommandFailed
+            Always, with the command's words.
+        """
+        door.output(self.deployer, "suspend", run_id=self.run_id, **kwargs)
+        return True
+
+    def unsuspend(self, **kwargs: Any) -> bool:
+        """
+        Refused with the reason: what Metaflow's Argo integration does here is not to be had.
+
+        Raises
+        ------
+        CommandFailed
+            Always, with the command's words.
+        """
+        door.output(self.deployer, "unsuspend", run_id=self.run_id, **kwargs)
+        return True
 
     def resume(self, **kwargs: Any) -> "KubeflowPipelinesTriggeredRun":
         """
