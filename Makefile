@@ -17,6 +17,8 @@ export PROFILE ?=
 export UV_CACHE_DIR := $(CACHE)/uv
 export PIP_CACHE_DIR := $(CACHE)/pip
 export MYPY_CACHE_DIR := $(CACHE)/mypy
+# Tests start many processes. Without bytecode each of them compiles all that it imports, which takes it three times as long.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 ARGS ?=
 VALUES ?=
@@ -47,7 +49,7 @@ check: $(READY) ## All that needs no cluster, server or browser; under a minute
 	@$(VENV)/bin/mypy $(CODE)
 	@$(VENV)/bin/lint-imports | tail -n 3
 	@$(RUN) -m installer programs helm kubectl >/dev/null
-	@$(RUN) -m pytest -q -n 2 -m 'not cluster and not server and not slow and not long' $(ARGS)
+	@$(RUN) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m 'not cluster and not server and not slow and not long' $(ARGS)
 
 .PHONY: demo
 demo: $(READY) ## Deploy the demo flow and run it once more on Kubeflow Pipelines

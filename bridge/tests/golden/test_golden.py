@@ -5,13 +5,12 @@ and the command that finds it.
 """
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from bridge.tests.lib import protos, versions
-from bridge.tests.lib.commands import command
+from bridge.tests.lib.commands import commands
 
 FLOWS = sorted((Path(__file__).parent.parent / "flows").glob("*_flow.py"))
 SPECS = Path(__file__).parent / "specs"
@@ -19,10 +18,9 @@ SPECS = Path(__file__).parent / "specs"
 
 @pytest.fixture(scope="module")
 def compiled() -> dict[str, str]:
-    """The documents of all flows by the flow's file; each process takes a second, so two run at a time."""
+    """The documents of all flows by the flow's file."""
     flows = [flow for flow in FLOWS if versions.lacking(flow.stem) is None]
-    with ThreadPoolExecutor(2) as pool:
-        done = pool.map(lambda flow: command(flow, "--quiet", "kubeflow-pipelines", "create", "--only-json"), flows)
+    done = commands([(flow, ("--quiet", "kubeflow-pipelines", "create", "--only-json")) for flow in flows])
     texts = {}
     for flow, process in zip(flows, done, strict=True):
         assert process.returncode == 0, process.stderr

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 SETTINGS = {
     "METAFLOW_HOME": "/nonexistent",
@@ -40,11 +41,13 @@ def command(
     )
 
 
-# Imports Metaflow once, and runs each command line in a fork: importing is most of what a command costs.
+# Imports Metaflow and what its commands need once, and runs each command line in a fork: importing is most of what a
+# command costs. metaflow.cli itself asks for a flow's own options while it is imported, so each fork imports it.
 _FORKS = """
 import json, os, runpy, sys, warnings
 warnings.simplefilter("ignore")
-import metaflow.cli
+import boto3, metaflow
+import metaflow_extensions.tributary.plugins.kubeflow_pipelines.deploy
 for argv, out, err in json.load(sys.stdin):
     child = os.fork()
     if child == 0:
@@ -64,21 +67,20 @@ def commands(asked: Sequence[tuple[Path, Sequence[str]]]) -> list[subprocess.Com
     """Run `python flow arguments…` for each, with SETTINGS, one after the other."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("METAFLOW_", "AWS_"))}
     argvs = [[str(flow.resolve()), "--no-pylint", *arguments] for flow, arguments in asked]
-    files = [
-        (flow.with_name(f"out-{number}"), flow.with_name(f"err-{number}")) for number, (flow, _) in enumerate(asked)
-    ]
-    todo = [(argv, str(out), str(err)) for argv, (out, err) in zip(argvs, files, strict=True)]
-    done = subprocess.run(
-        [sys.executable, "-c", _FORKS],
-        env={**kept, **SETTINGS},
-        input=json.dumps(todo),
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=True,
-    )
-    codes = [int(line) for line in done.stdout.split()]
-    return [
-        subprocess.CompletedProcess(argv, code, out.read_text(), err.read_text())
-        for argv, code, (out, err) in zip(argvs, codes, files, strict=True)
-    ]
+    with TemporaryDirectory() as folder:
+        files = [(Path(folder, f"out-{number}"), Path(folder, f"err-{number}")) for number in range(len(argvs))]
+        todo = [(argv, str(out), str(err)) for argv, (out, err) in zip(argvs, files, strict=True)]
+        done = subprocess.run(
+            [sys.executable, "-c", _FORKS],
+            env={**kept, **SETTINGS},
+            input=json.dumps(todo),
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=True,
+        )
+        codes = [int(line) for line in done.stdout.split()]
+        return [
+            subprocess.CompletedProcess(argv, code, out.read_text(), err.read_text())
+            for argv, code, (out, err) in zip(argvs, codes, files, strict=True)
+        ]
