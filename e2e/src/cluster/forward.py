@@ -86,10 +86,24 @@ def _end(group: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, signal.SIGTERM)
         deadline = time.monotonic() + _ENDS_WITHIN
-        while time.monotonic() < deadline:
-            os.killpg(group, 0)
+        while lives(group):
+            if time.monotonic() > deadline:
+                os.killpg(group, signal.SIGKILL)
+                return
             time.sleep(0.05)
-        os.killpg(group, signal.SIGKILL)
+
+
+def lives(group: int) -> bool:
+    """Whether a process of the group runs. One that has ended counts for nothing, though the first process of a
+    container may leave it unreaped for seconds.
+    """
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            # The name, in brackets, may hold anything.
+            state, _parent, its_group, *_ = file.read_text(errors="replace").rpartition(")")[2].split()
+            if int(its_group) == group and state not in "ZX":
+                return True
+    return False
 
 
 def running(settings: Settings) -> list[str]:

@@ -102,6 +102,15 @@ def test_stop_ends_no_process_that_only_has_the_pid(ours: Settings) -> None:
         stranger.wait()
 
 
+def test_a_process_that_has_ended_and_was_not_reaped_does_not_live() -> None:
+    process = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    assert forward.lives(process.pid)
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not forward.lives(process.pid)
+    process.wait()
+
+
 def test_a_port_of_somebody_else_is_refused(ours: Settings, kubectl: Kubectl) -> None:
     with (
         socket.create_server(("127.0.0.1", ours.ports.object_store)),
