@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from cluster import programs
+from cluster import forward, programs
 from cluster.errors import Refused
 from cluster.settings import Settings
 from image_builder import golang
@@ -153,6 +153,8 @@ def uninstall(settings: Settings, *, delete_data: bool) -> None:
         given = playbooks.variables(settings, helm=tools.helm(settings), values=[])
         given["tributary_uninstall_keep_data"] = not delete_data
         playbooks.run(settings, "uninstall", given)
+    # Nothing is behind them any more, and they would be started again every second.
+    forward.stop(settings, print)
 
 
 def _env_file(settings: Settings) -> Path:

@@ -27,6 +27,11 @@ class Gate:
         pod: str = self.store.get_object(Bucket=self.bucket, Key=f"{self.key}/{name}")["Body"].read().decode()
         return pod
 
+    def both_arrived(self) -> None:
+        """Wait until both splits of a foreach over two items are at the gate. Raises NotYet."""
+        for index in (0, 1):
+            self.arrived(f"arrived-{index}")
+
     def open(self) -> None:
         """Let all go on, those too that come later."""
         self.store.put_object(Bucket=self.bucket, Key=f"{self.key}/open", Body=b"")

@@ -119,8 +119,7 @@ def test_tasks_that_end_while_the_object_store_is_away_are_not_lost(
     flow = FLOWS / "outage_flow.py"
     laptop.deploy(flow)
     run_id = laptop.trigger(flow, "--gate", gate.key)
-    for index in (0, 1):
-        gate.arrived(f"arrived-{index}")
+    gate.both_arrived()
     _scale_object_store(kubernetes_api, settings, 0)
     try:
         time.sleep(OUTAGE)

@@ -25,8 +25,7 @@ def test_a_run_survives_the_death_of_the_service_and_of_the_database(
     flow = FLOWS / "gate_flow.py"
     laptop.deploy(flow)
     run_id = laptop.trigger(flow, "--gate", gate.key)
-    for index in (0, 1):
-        gate.arrived(f"arrived-{index}")
+    gate.both_arrived()
     for component in ("metadata-service", "database"):
         _kill_pod_of(kubernetes_api, settings, component)
     gate.open()
