@@ -71,6 +71,18 @@ JOINED: Any = {
     "work": "self.next(self.join)\n\n    @step\n    def join(self, inputs):\n        self.next(self.end)",
 }
 
+# A step decorator that Metaflow knows, as one of its extensions could bring it.
+FROM_TOMORROW = """
+from functools import partial
+from metaflow import decorators
+
+
+class FromTomorrow(decorators.StepDecorator):
+    name = "from_tomorrow"
+
+
+from_tomorrow = partial(decorators._base_step_decorator, FromTomorrow)"""
+
 # The words that a sentence begins with which says what to do.
 TO_DO = re.compile(
     r"(Add|Break|Catch|Choose|Correct|Ensure|Give|Keep|Lead|Leave|Let|Make|Mount|Name|Put|Remove|Rename|Run|Set|Use|Write)\b"
@@ -116,6 +128,18 @@ KINDS: Mapping[str, Wrong] = {
     "parameter_named_as_an_option": Wrong(body="    a = Parameter('experiment')"),
     "file_that_is_not_there": Wrong(body="    text = IncludeFile('text', default='nowhere.txt')"),
     "parameter_of_several_values": Wrong(body="    pair = Parameter('pair', type=(int, int))"),
+    "parameter_with_an_option_of_click": Wrong(body="    many = Parameter('many', multiple=True)"),
+    # Schedules
+    "time_zone": Wrong(of_flow="@schedule(daily=True, timezone='Europe/Zurich')"),
+    "cron_that_is_none": Wrong(of_flow="@schedule(cron='every day at ten')"),
+    "cron_of_two_meanings": Wrong(of_flow="@schedule(cron='0 */5 * * * *')"),
+    "schedule_that_nobody_gives_its_parameter": Wrong(
+        of_flow="@schedule(hourly=True)", body="    rate = Parameter('rate', type=float, required=True)"
+    ),
+    # What this version does not know, or only Metaflow's Argo integration does
+    "decorator_from_tomorrow": Wrong("@from_tomorrow", before=FROM_TOMORROW),
+    "notifications": Wrong(options=("--notify-on-error", "--notify-slack-webhook-url", "https://chat/hook")),
+    "priority": Wrong(options=("--workflow-priority", "5")),
     # Decorators for something else
     "trigger": Wrong(of_flow="@trigger(event='new_data')"),
     "trigger_on_finish": Wrong(of_flow="@trigger_on_finish(flow='OtherFlow')"),
@@ -127,9 +151,11 @@ KINDS: Mapping[str, Wrong] = {
     "step_that_goes_nowhere": Wrong(work="pass"),
     # The surroundings
     "local_datastore": Wrong(top=("--datastore", "local")),
+    "google_datastore": Wrong(top=("--datastore", "gs", "--datastore-root", "gs://bucket/flows")),
     "local_metadata": Wrong(top=("--metadata", "local")),
     "pods_without_config": Wrong(settings={"METAFLOW_KUBEFLOW_PIPELINES_STEPS_CONFIG": None}),
     # Together
+    "graph_and_the_rest": Wrong("@resources(disk=5)", work="self.next(self.nowhere)", top=("--metadata", "local")),
     "several_at_once": Wrong(
         "@resources(memory='much', disk=5)\n@retry(times='often')\n@kubernetes(port=80, tolerations='any')",
         of_flow="@trigger(event='new_data')",
