@@ -84,5 +84,7 @@ class PostgresTables(Tables):
         """The number, after which the database goes on with higher ones."""
         table, column = _SEQUENCES[of]
         sequence = f"{table}_{column}_seq"
-        self.rows(f"SELECT setval('{sequence}', ?) FROM {sequence} WHERE last_value < ?", (number, number))
+        # A sequence that gave no number yet has 1 as its last value.
+        behind = "last_value < ? OR last_value = ? AND NOT is_called"
+        self.rows(f"SELECT setval('{sequence}', ?) FROM {sequence} WHERE {behind}", (number, number, number))
         return number

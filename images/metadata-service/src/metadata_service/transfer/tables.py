@@ -102,7 +102,8 @@ class Tables(ABC):
             here = (key.flow_id, number)
             (run,) = self._read("runs_v3", RunRow._fields, of_run, here)
             steps = self._read("steps_v3", StepRow._fields, of_run, here)
-            tasks = self._of_tasks("tasks_v3", _TASK, of_run, here)
+            # As they were made: a name gets the next number, and a later task asks for the one behind it.
+            tasks = self._of_tasks("tasks_v3", _TASK, of_run + " ORDER BY task_id", here)
             metadata = self._of_tasks("metadata_v3", _METADATA, of_run + " ORDER BY ts_epoch, id", here)
             artifacts = self._of_tasks("artifact_v3", _ARTIFACT, of_run, here)
         return Bundle(
