@@ -86,7 +86,10 @@ def test_what_was_compiled_is_at_hand(kubeflow: Kubeflow, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_a_run_from_its_start_to_its_end_without_the_flows_file(kubeflow: Kubeflow) -> None:
+def test_a_run_from_its_start_to_its_end_without_the_flows_file(
+    kubeflow: Kubeflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METAFLOW_USER", "alice")
     deployed = from_deployment()
     assert deployed.production_token == "doorflow-0-abcd"
     assert deployed.pipeline_documents is None
