@@ -105,6 +105,20 @@ KINDS: Mapping[str, Wrong] = {
     "claim_at_a_relative_path": Wrong("@kubernetes(persistent_volume_claims={'data': 'data'})"),
     "environment_that_is_no_dictionary": Wrong("@environment(vars=['A=b'])"),
     "secrets_that_are_no_list": Wrong("@secrets(sources='inline')"),
+    "artifact_named_by_a_number": Wrong("@catch(var=5)\n@card(type=3)"),
+    "schedule_of_a_number": Wrong(of_flow="@schedule(cron=5)"),
+    "project_named_by_a_number": Wrong(of_flow="@project(name=5)"),
+    # What is not there
+    "attribute_that_is_not_there": Wrong("@kubernetes(nosuch=1, port=80)"),
+    "attributes_that_are_not_there": Wrong(
+        "@resources(ram=5)\n@retry(time=3)\n@timeout(second=5, seconds=70)\n@catch(vars='x')\n@card(kind='x')"
+        "\n@environment(variables={}, vars={})\n@secrets(source=[], sources=[])\n@pypi(package={})",
+        of_flow="@schedule(day=True)\n@project(title='x', name='x')",
+        top=("--with", "kubernetes:nosuch=1"),
+    ),
+    "decorator_given_twice": Wrong("@retry(times=1)\n@retry(times=2)"),
+    "decorator_of_no_step": Wrong(of_flow="@retry"),
+    "module_that_is_not_there": Wrong(of_flow="import nowhere_to_be_found"),
     # What Kubeflow Pipelines has no place for
     "disk": Wrong("@resources(disk=20000)"),
     "port": Wrong("@kubernetes(port=8080)"),

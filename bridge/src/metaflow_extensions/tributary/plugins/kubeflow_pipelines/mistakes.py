@@ -32,9 +32,8 @@ _INITIALISERS = ("external_init", "step_init", "step_init_ctx", "flow_init", "fl
 
 def keep() -> None:
     """From now on, keep what decorators raise while Metaflow sets up this extension's command."""
-    if COMMAND in sys.argv:
-        decorators.Decorator.__init__ = _without_unknown(decorators.Decorator.__init__)
-        sys.excepthook = _in_a_sentence(sys.excepthook)
+    decorators.Decorator.__init__ = _without_unknown(decorators.Decorator.__init__)
+    sys.excepthook = _in_a_sentence(sys.excepthook)
     decorators._init_step_decorators = _keeping(decorators._init_step_decorators, _step_decorators)
     decorators._init_flow_decorators = _keeping(decorators._init_flow_decorators, _flow_decorators)
 
@@ -70,6 +69,9 @@ def keep_mistakes_of(decorator: Any) -> None:
 def _without_unknown(make: Callable[..., None]) -> Callable[..., None]:
     def make_and_note(decorator: Any, attributes: Mapping[str, Any] | None = None, *rest: Any, **options: Any) -> None:
         given = attributes or {}
+        if COMMAND not in sys.argv:
+            make(decorator, attributes, *rest, **options)
+            return
         # Under such names lies what a Config holds. Metaflow looks at it later.
         known = {name for name in given if name in decorator.defaults or name.startswith(UNPACK_KEY)}
         decorator._tributary_unknown = tuple(name for name in given if name not in known)
@@ -83,7 +85,7 @@ def _in_a_sentence(show: Callable[..., None]) -> Callable[..., None]:
 
     def say(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         is_metaflows = isinstance(error, MetaflowException) and not isinstance(error, MetaflowInternalError)
-        if not is_metaflows and not isinstance(error, (ImportError, SyntaxError)):
+        if COMMAND not in sys.argv or not (is_metaflows or isinstance(error, (ImportError, SyntaxError))):
             show(kind, error, trace)
             return
         said = error.message if isinstance(error, MetaflowException) else str(getattr(error, "msg", error))

@@ -31,12 +31,12 @@ class Form:
 
 def well_formed(flow: Flow, target: Target) -> Iterator[Problem]:
     """Every attribute of a known decorator has a value of its form."""
-    for step in flow.steps.values():
-        for decorator in step.decorators:
-            for name, form in FORMS.get(decorator.name, {}).items():
-                value = decorator.attributes.get(name)
-                if value is not None and not form.fits(value):
-                    yield Problem(place(step), f"{shown(decorator, name)} is not {form.words}", f"Write {form.example}")
+    of_steps = ((place(step), decorator) for step in flow.steps.values() for decorator in step.decorators)
+    for where, decorator in (*of_steps, *((str(flow.place), each) for each in flow.decorators)):
+        for name, form in FORMS.get(decorator.name, {}).items():
+            value = decorator.attributes.get(name)
+            if value is not None and not form.fits(value):
+                yield Problem(where, f"{shown(decorator, name)} is not {form.words}", f"Write {form.example}")
 
 
 def initialised(flow: Flow) -> Iterator[Problem]:
@@ -127,11 +127,17 @@ def _one_of(*words: str) -> Callable[[Any], bool]:
     return lambda value: str(value).lower() in (word.lower() for word in words)
 
 
+_TEXT = Form(lambda value: isinstance(value, str), "a text", "it between quotes")
 _CPU = Form(_above_zero, "a number above 0", "cpus as a number, such as cpu=2 or cpu=0.5")
 _MEMORY = Form(_above_zero, "a number above 0", "megabytes as a number, such as memory=4096")
 _DISK = Form(_above_zero, "a number above 0", "megabytes as a number, such as disk=10240")
 _GPU = Form(is_whole, "a whole number", "how many, such as gpu=1")
 _SHARED_MEMORY = Form(lambda value: is_whole(value, 1), "a whole number above 0", "mebibytes, such as shared_memory=64")
+
+_ENVIRONMENT = {
+    "packages": Form(_pairs, "a dictionary of packages", "packages={'name': 'version'}"),
+    "python": _TEXT,
+}
 
 FORMS: Mapping[str, Mapping[str, Form]] = {
     "kubernetes": {
@@ -192,6 +198,22 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         unit: Form(is_whole, "a whole number", f"{unit} as a number, such as {unit}=10")
         for unit in ("seconds", "minutes", "hours")
     },
+    "catch": {
+        "var": Form(
+            lambda value: isinstance(value, str) and value.isidentifier(),
+            "the name of an artifact",
+            "a name, such as var='failure'",
+        )
+    },
+    "conda": _ENVIRONMENT,
+    "pypi": _ENVIRONMENT,
+    "conda_base": _ENVIRONMENT,
+    "pypi_base": _ENVIRONMENT,
+    "project": {"name": _TEXT},
+    "schedule": {"cron": _TEXT},
+    "pytorch_parallel": {
+        "master_port": Form(lambda value: is_whole(value, 1), "a whole number above 0", "a port, such as 3339")
+    },
     "environment": {"vars": Form(_pairs, "a dictionary of texts", "vars={'NAME': 'value'}")},
     "secrets": {
         "sources": Form(
@@ -201,6 +223,8 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
         )
     },
     "card": {
+        "type": _TEXT,
+        "id": _TEXT,
         "options": Form(lambda value: isinstance(value, Mapping), "a dictionary", "options={'name': 'value'}"),
         "timeout": Form(_above_zero, "a number above 0", "seconds, such as timeout=45"),
         "refresh_interval": Form(_above_zero, "a number above 0", "seconds, such as refresh_interval=5"),

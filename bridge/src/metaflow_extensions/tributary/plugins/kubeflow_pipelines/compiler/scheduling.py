@@ -13,7 +13,8 @@ WORKFLOW_TIMEOUT = "--workflow-timeout"
 
 def known_schedule(flow: Flow, target: Target) -> Iterator[Problem]:
     """What Kubeflow Pipelines would read in another way, or not at all, is refused."""
-    if flow.schedule is None:
+    if not isinstance(flow.schedule, str):
+        # None, or what is no text: Metaflow takes whatever it is given, and the laws of forms name that.
         return
     try:
         cron.convert(flow.schedule)
