@@ -1,11 +1,16 @@
 """A run that resumes another: what ended well is taken over, the rest runs."""
 
 import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from bridge.tests.pod.small_kubeflow import PipelineFailed, SmallKubeflow, describe, run_locally, tasks
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.internal import _wanted
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.origin import Origin, steps_to_rerun
 
 FLOW = '''
@@ -48,6 +53,37 @@ class MendedFlow(FlowSpec):
 if __name__ == "__main__":
     MendedFlow()
 '''
+GANG = """
+import os
+from metaflow import FlowSpec, current, parallel, step
+
+class MendedFlow(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.train, num_parallel=2)
+
+    @parallel
+    @step
+    def train(self):
+        self.worked_in = current.run_id
+        if current.parallel.node_index == 1 and os.environ["FAILS"] == "node":
+            raise ValueError("not yet mended")
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        if os.environ["FAILS"] == "join":
+            raise ValueError("not yet mended")
+        self.worked_in = [each.worked_in for each in inputs]
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+if __name__ == "__main__":
+    MendedFlow()
+"""
 OLD, NEW = "kfp-old", "kfp-new"
 
 
@@ -82,6 +118,84 @@ def test_an_origin_is_read_back_from_its_text() -> None:
     origin = Origin("kfp-1", "train")
     assert Origin.from_text(origin.to_text()) == origin
     assert Origin.from_text("") is None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A task of a @parallel step that ended well, as Metaflow's datastore gives it."""
+
+    task_id: str
+    node: int
+    control: bool = False
+    step_name: str = "train"
+
+    def __getitem__(self, name: str) -> Any:
+        assert name == "_foreach_stack"
+        return [SimpleNamespace(index=self.node)]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return ["one", "two"] if self.control and name == "_control_mapper_tasks" else default
+
+
+class GangGraph:
+    """The graph of a flow whose step start makes a gang of train."""
+
+    nodes: Mapping[str, Any] = {
+        "start": SimpleNamespace(name="start", out_funcs=["train"], type="foreach", split_parents=[]),
+        "train": SimpleNamespace(
+            name="train", out_funcs=["join"], type="linear", split_parents=["start"], parallel_step=True
+        ),
+        "join": SimpleNamespace(name="join", out_funcs=[], type="join", split_parents=["start"], parallel_step=False),
+    }
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.nodes.values())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.nodes
+
+    def __getitem__(self, name: str) -> Any:
+        return self.nodes[name]
+
+
+@pytest.mark.parametrize(
+    ("origin", "ended", "wanted"),
+    [
+        (
+            "kfp-old",
+            [Ended("worker-t-train-0", 1), Ended("control-t-train-0", 0, control=True)],
+            ["worker-t-train-0", "control-t-train-0"],
+        ),
+        (
+            "1795",
+            [Ended("control-start-3", 0, control=True), Ended("5_node_1", 1)],
+            ["control-t-train-0", "worker-t-train-0"],
+        ),
+        ("kfp-old", [Ended("control-t-train-0", 0, control=True)], []),
+        ("kfp-old", [Ended("worker-t-train-0", 1)], []),
+    ],
+    ids=["all nodes", "of a laptop", "a worker failed", "the control task failed"],
+)
+def test_a_gang_is_taken_over_as_a_whole(origin: str, ended: list[Ended], wanted: list[str]) -> None:
+    assert [name for _, name in _wanted(GangGraph(), ended, Origin(origin))] == wanted
+    assert list(_wanted(GangGraph(), ended, Origin(origin, "train"))) == []
+
+
+def run_of_gang(root: Path, run: str, fails: str, origin: Origin | None = None) -> SmallKubeflow:
+    (root / "mended_flow.py").write_text(GANG)
+    deployment = describe(root / "mended_flow.py", root)
+    return SmallKubeflow(deployment, root, run=run, flows=root, origin=origin, variables={"FAILS": fails})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("fails", "wanted"), [("join", [OLD, OLD]), ("node", [NEW, NEW])])
+def test_a_run_with_a_gang_is_resumed(fails: str, wanted: list[str], tmp_path: Path) -> None:
+    with pytest.raises(PipelineFailed):
+        run_of_gang(tmp_path, "old", fails).execute()
+    run_of_gang(tmp_path, "new", "nowhere", Origin(OLD)).execute()
+    seen = tasks("MendedFlow", tmp_path, NEW)
+    assert seen["join", ()].artifacts["worked_in"] == wanted
+    assert {task.attempt for task in seen.values()} == {0}
 
 
 @pytest.mark.slow

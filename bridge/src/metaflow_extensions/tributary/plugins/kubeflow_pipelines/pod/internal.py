@@ -3,7 +3,7 @@
 # mypy: disable-error-code="untyped-decorator"
 # Metaflow's copy of click has no types.
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,7 +12,7 @@ from metaflow.clone_util import clone_task_helper
 from metaflow.datastore.datastore_set import TaskDataStoreSet
 from metaflow.exception import MetaflowException
 
-from .ids import PARAMETERS_STEP, task_id
+from .ids import PARAMETERS_STEP, gang, task_id
 from .ids import run_id as kubeflow_run
 from .origin import CLONE_GROUP, ORIGIN_NOTE, Origin, steps_to_rerun
 
@@ -20,7 +20,7 @@ from .origin import CLONE_GROUP, ORIGIN_NOTE, Origin, steps_to_rerun
 WORKERS = 16
 
 # Read of every task of the old run; fetched together.
-_ASKED = ("_task_ok", "_foreach_stack", "_iteration_stack")
+_ASKED = ("_task_ok", "_foreach_stack", "_iteration_stack", "_control_mapper_tasks")
 
 
 class NothingToResume(MetaflowException):  # type: ignore[misc]
@@ -95,23 +95,36 @@ def clone_run(flow: str, graph: Any, flow_datastore: Any, metadata: Any, run_id:
 
 
 def _wanted(graph: Any, tasks: list[Any], origin: Origin) -> Iterator[tuple[Any, str]]:
-    """The tasks to clone, each with its id in the new run. Those at places that the flow no longer has are left."""
+    """The tasks to clone, each with its id in the new run. Those at places that the flow no longer has are left, and
+    those of a gang of which not all nodes ended well.
+    """
     again = steps_to_rerun({node.name: node.out_funcs for node in graph}, origin.step_to_rerun)
+    gangs: dict[tuple[str, tuple[int, ...]], list[Any]] = {}
     for task in tasks:
         if task.step_name not in graph or task.step_name in again:
             continue
-        path = [frame.index for frame in task["_foreach_stack"]]
-        if len(path) == _depth(graph, graph[task.step_name]):
+        path = tuple(frame.index for frame in task["_foreach_stack"])
+        node = graph[task.step_name]
+        if len(path) != _depth(graph, node):
+            continue
+        if node.parallel_step:
+            # Metaflow counts the nodes of a gang as a foreach.
+            gangs.setdefault((task.step_name, path[:-1]), []).append(task)
+        else:
             yield task, _id(task, path, origin)
+    for (step, path), nodes in gangs.items():
+        size = max((len(node.get("_control_mapper_tasks") or ()) for node in nodes), default=0)
+        if size == len(nodes):
+            names = gang(step, path, size)
+            yield from ((node, names[node["_foreach_stack"][-1].index]) for node in nodes)
 
 
-def _id(task: Any, path: list[int], origin: Origin) -> str:
+def _id(task: Any, path: Sequence[int], origin: Origin) -> str:
     """The id that the task has here: its own where that was computed too, else by its place."""
     if origin.run.startswith(kubeflow_run("")):
         return str(task.task_id)
     rounds = task.get("_iteration_stack", ())
-    suffix = f"-r{rounds[-1]}" if rounds and rounds[-1] else ""
-    return task_id(task.step_name, path) + suffix
+    return task_id(task.step_name, path, rounds[-1] if rounds else 0)
 
 
 def _depth(graph: Any, node: Any) -> int:
