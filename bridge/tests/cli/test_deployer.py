@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from bridge.tests.lib.commands import SETTINGS
+from bridge.tests.lib.graphs import flow
 from bridge.tests.lib.kubeflow import Answer, Kubeflow, serving
+from bridge.tests.lib.walks import compiled
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines import deployed_flow, deployer, door
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import (
     DeploymentNotes,
@@ -108,6 +110,38 @@ def test_a_run_from_its_start_to_its_end_without_the_flows_file(
     assert again.retry()
     assert kubeflow.runs["run-1"]["state"] == "RUNNING"
     assert not again.retry()
+
+
+@pytest.mark.slow
+def test_the_steps_of_a_run_are_known_without_the_flows_file(kubeflow: Kubeflow) -> None:
+    """Metaflow knows such a flow by a file that it makes up, with the steps start and end."""
+    server = Server(kubeflow.url)
+    made = server.find_pipeline("doorflow")
+    assert made is not None
+    notes = DeploymentNotes(FlowIdentity("DoorFlow"), "alice", "doorflow-0-abcd")
+    spec = compiled(flow("start * fit\nfit > join\njoin > end")).split("\n---\n")[0]
+    server.upload_version(made, "v2", spec, describe_version(notes))
+    run = from_deployment().trigger()
+    kubeflow.workflows["run-1"] = {
+        "metadata": {"name": "wf-1"},
+        "status": {
+            "nodes": {
+                "a": pod("start.executor", "Succeeded"),
+                "b": pod("fit.iteration-iterations(3:3).iteration-item.executor", "Failed"),
+            }
+        },
+    }
+    tasks = run.status_details["tasks"]
+    assert [(task["step"], task["indexes"], task["state"]) for task in tasks] == [
+        ("start", [], "SUCCEEDED"),
+        ("fit", [3], "FAILED"),
+    ]
+
+
+def pod(where: str, phase: str) -> dict[str, str]:
+    """A pod among the nodes of a workflow."""
+    template = "system-container-impl"
+    return {"name": f"wf-1.root.{where}", "type": "Pod", "phase": phase, "message": "", "templateName": template}
 
 
 @pytest.mark.slow

@@ -302,7 +302,7 @@ def trigger(
 @click.pass_obj
 def status(obj: compat.State, run_id: str, as_json: bool) -> None:
     """Print the run's state and what is wrong with its steps."""
-    steps = {node.name: node.type == "foreach" and not node.parallel_foreach for node in obj.graph}
+    steps = compat.steps(obj)
     stands = deploy.status(_server(obj), obj.flow_identity, obj.pipeline_name, run_id, steps, _recall(obj))
     if as_json:
         _say(obj, json.dumps(stands.document()))

@@ -89,6 +89,13 @@ def lint(state: State) -> WrongGraph | None:
     return None
 
 
+def steps(state: State) -> dict[str, bool]:
+    """The steps of the flow's file, each after those that may run before it, and of each whether it is a foreach."""
+    graph = state.graph
+    nodes = [graph[name] for name in graph.sorted_nodes]
+    return {node.name: node.type == "foreach" and not node.parallel_foreach for node in nodes}
+
+
 def attach_kubernetes(state: State) -> None:
     """Give every step @kubernetes, so that its defaults, --with kubernetes and @resources meet in one decorator."""
     decorators._attach_decorators(state.flow, list(ATTACHED))

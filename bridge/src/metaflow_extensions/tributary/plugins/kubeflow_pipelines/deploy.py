@@ -6,7 +6,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from . import compat, compat_parameters, guard, inputs, names, provenance, reasons, schedules, stored, support, tokens
+from . import (
+    compat,
+    compat_parameters,
+    deployed_steps,
+    guard,
+    inputs,
+    names,
+    provenance,
+    reasons,
+    schedules,
+    stored,
+    support,
+    tokens,
+)
 from .compiler import attributes, checks, cron, wrong_graph
 from .compiler.emit import Documents, Payload, emit
 from .compiler.ir import Flow, Target
@@ -35,13 +48,16 @@ class Deployed:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How a run stands. `state` is in the API's words; `error` says in one line why it failed."""
+    """How a run stands. `state` is in the API's words; `error` says in one line why it failed. `steps` are those of the
+    flow that it was made from, in their order.
+    """
 
     run_id: str
     kubeflow_run_id: str
     state: str
     error: str | None
     tasks: tuple[reasons.StepState, ...] = field(default_factory=tuple)
+    steps: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """The same for a program to read."""
@@ -197,13 +213,21 @@ def trigger(
 def status(
     server: Server, of: FlowIdentity, name: str, run_id: str, steps: Mapping[str, bool], recall: Recall
 ) -> RunStatus:
-    """How the run stands, by either of its ids. `steps` says of every step whether it is a foreach."""
-    run = guard.flow_run(server, of, name, run_id, recall).run
+    """How the run stands, by either of its ids.
+
+    `steps` says of every step of the flow's file whether it is a foreach. It stands in for what the run was made from
+    when that is deleted.
+    """
+    found = guard.flow_run(server, of, name, run_id, recall)
+    run = found.run
     workflow = server.workflow(run.id)
+    deployed = server.documents(found.pipeline, found.version) if found.pipeline and found.version else {}
+    steps = deployed_steps.steps(deployed) or steps
     known = names.task_names(steps, [step for step, is_foreach in steps.items() if is_foreach])
     states = reasons.step_states(run, workflow, known)
     stands = "CANCELED" if reasons.was_terminated(run, workflow) else run.state
-    return RunStatus(names.run_id(run.id), run.id, stands, reasons.run_error(run, workflow, states), tuple(states))
+    error = reasons.run_error(run, workflow, states)
+    return RunStatus(names.run_id(run.id), run.id, stands, error, tuple(states), tuple(steps))
 
 
 def terminate(

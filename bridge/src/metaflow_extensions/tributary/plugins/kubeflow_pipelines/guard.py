@@ -21,10 +21,15 @@ Recall = Callable[[str], bytes]
 
 @dataclass(frozen=True)
 class FlowRun:
-    """A run of this flow, and what is known of the deployment that it was made from."""
+    """A run of this flow, and what is known of the deployment that it was made from.
+
+    `pipeline` and `version` are None where they are deleted.
+    """
 
     run: Run
     notes: DeploymentNotes | None
+    pipeline: Pipeline | None = None
+    version: Version | None = None
 
 
 def check_pipeline(pipeline: Pipeline, identity: FlowIdentity) -> None:
@@ -82,7 +87,10 @@ def flow_run(server: Server, identity: FlowIdentity, name: str, run_id: str, rec
     pipeline = server.find_pipeline(name)
     if pipeline is not None and run.pipeline_id == pipeline.id:
         check_pipeline(pipeline, identity)
-        return FlowRun(run, _notes_of_version(server, pipeline, run.version_id))
+        made = next((each for each in server.versions(pipeline) if each.id == run.version_id), None)
+        notes = provenance.notes_of(made.description) if made else None
+        # The newest stands in for a version that is deleted.
+        return FlowRun(run, notes or newest_notes(server, pipeline), pipeline, made)
     record = _record(server, identity, run.id, recall)
     if record is None or record.get("pipeline") != name:
         raise Refused(
@@ -91,13 +99,6 @@ def flow_run(server: Server, identity: FlowIdentity, name: str, run_id: str, rec
         )
     token = record.get("production_token")
     return FlowRun(run, DeploymentNotes(identity, str(record.get("owner")), token, None))
-
-
-def _notes_of_version(server: Server, pipeline: Pipeline, version_id: str | None) -> DeploymentNotes | None:
-    """What the version that a run was made from says; the newest stands in for one that is deleted."""
-    found = next((each for each in server.versions(pipeline) if each.id == version_id), None)
-    notes = provenance.notes_of(found.description) if found else None
-    return notes or newest_notes(server, pipeline)
 
 
 def _record(server: Server, identity: FlowIdentity, run_id: str, recall: Recall) -> dict[str, Any] | None:

@@ -101,10 +101,10 @@ def show_logs(
         raise Refused("--no-both: leaves nothing to show. Add --stdout or --stderr.")
     where = None if place is None else logs.Place.parse(place)
     server = console.server_of(obj)
-    steps = {node.name: node.type == "foreach" for node in obj.graph}
+    steps = compat.steps(obj)
     look = partial(deploy.status, server, obj.flow_identity, obj.pipeline_name, run_id, steps, console.recall(obj))
     stands = look()
-    found = partial(logs.tasks, obj.flow_datastore, stands.run_id, list(obj.graph.sorted_nodes), where, attempt)
+    found = partial(logs.tasks, obj.flow_datastore, stands.run_id, stands.steps, where, attempt)
     if follow:
         stands = _follow(obj, look, found, streams, timestamps)
         seen = {(task.step, task.path) for task in found()}

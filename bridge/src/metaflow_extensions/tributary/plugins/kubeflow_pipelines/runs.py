@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
 
-from . import deploy, guard, names, tokens
+from . import deploy, deployed_steps, guard, names, tokens
 from .describe import UNSET
 from .pod.origin import Origin
 from .provenance import FlowIdentity, service_account_of
@@ -48,15 +48,13 @@ def resume(
     pipeline = guard.flow_pipeline(server, of, name)
     version = guard.version(server, pipeline, version_name)
     found = server.documents(pipeline, version)
-    # With a platform spec beside it, the server gives the two under their names.
-    spec = found.get("pipeline_spec") or found
-    inputs = _inputs(spec)
+    inputs = _inputs(deployed_steps.pipeline_spec(found))
     if names.ORIGIN_INPUT not in inputs:
         raise Refused(
             f"pipeline {name!r}: its version {version.name!r} cannot resume, an older extension made it. "
             "Deploy the flow again: kubeflow-pipelines create."
         )
-    steps = set(_steps(spec))
+    steps = deployed_steps.steps(found)
     if step_to_rerun is not None and step_to_rerun not in steps:
         raise Refused(
             f"step {step_to_rerun!r}: is no step of the deployed flow. Its steps are {', '.join(sorted(steps))}."
@@ -111,14 +109,6 @@ def _inputs(spec: Mapping[str, Any]) -> Mapping[str, bool]:
         name: "defaultValue" not in parameter and not parameter.get("isOptional")
         for name, parameter in declared.items()
     }
-
-
-def _steps(spec: Mapping[str, Any]) -> Iterator[str]:
-    """The steps that the tasks of a spec run; several in a row are one task's."""
-    for component in (spec.get("root") or {}, *(spec.get("components") or {}).values()):
-        for task in ((component.get("dag") or {}).get("tasks") or {}).values():
-            value = ((task.get("inputs") or {}).get("parameters") or {}).get(names.STEP_INPUT) or {}
-            yield from filter(None, str((value.get("runtimeValue") or {}).get("constant") or "").split(","))
 
 
 def _origin(server: Server, of: FlowIdentity, name: str, run_id: str, recall: guard.Recall) -> str:
