@@ -26,11 +26,10 @@ class Asked:
 
 def do(deployment: Deployment, run: str, asked: Asked) -> outputs.Failure | None:
     """Do what was asked; None when all ended well. Raises process.BecomeCommand in every process forked on the way."""
-    tasks = RunTasks(deployment, run)
-    pod = Pod(deployment, run, asked.parameters, tasks, process.Stop())
-    place = asked.place
+    tasks, place = RunTasks(deployment, run), asked.place
     if asked.among and asked.choice_file is not None:
         return _tell(deployment, tasks, place, asked.among, asked.choice_file)
+    pod = Pod(deployment, run, asked.parameters, tasks, process.Stop())
     if inputs.recursive(deployment.steps, place.step):
         place, failure = _rounds(pod, place)
     else:
