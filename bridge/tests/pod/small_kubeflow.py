@@ -244,7 +244,8 @@ class SmallKubeflow:
             # In rounds of pods, each of them is told to run the step once more.
             is_switch = step.kind == "split-switch"
             name = self.output_file("choice", name, path).read_text() if is_switch else step.out_funcs[0]
-            if self.deployment.steps[name].kind == "join":
+            # The join of a gang stands on the same level as the gang, which is one task of the pipeline.
+            if self.deployment.steps[name].kind == "join" and step.gang is None:
                 return name
 
     def _task(self, name: str, path: tuple[int, ...]) -> None:
