@@ -1,20 +1,18 @@
 """The commands as a user types them, against a Kubeflow Pipelines of our own."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bridge.tests.lib.commands import command
-from bridge.tests.lib.kubeflow import Kubeflow, serving
+from bridge.tests.lib.kubeflow import Kubeflow
+from bridge.tests.lib.sources import two_steps
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.server import Server
 
-FLOW = """from metaflow._vendor import click
-from metaflow import FlowSpec, JSONType, Parameter, step
-
-
-class TypedFlow(FlowSpec):
+IMPORTS = """from metaflow._vendor import click
+from metaflow import FlowSpec, JSONType, Parameter, step"""
+PARAMETERS = """\
     alpha = Parameter("alpha", default=0.5)
     learning_rate = Parameter("learning-rate", type=float)
     text = Parameter("text", default="unsaid")
@@ -23,34 +21,22 @@ class TypedFlow(FlowSpec):
     colour = Parameter("colour", type=click.Choice(["red", "blue"]), default="red")
     must = Parameter("must", type=int, required=True)
 
-    @step
-    def start(self):
-        self.next(self.end)
-
-    @step
-    def end(self):
-        pass
-
-
-if __name__ == "__main__":
-    TypedFlow()
 """
 
 
 @pytest.fixture
 def flow(tmp_path: Path) -> Path:
     path = tmp_path / "typed_flow.py"
-    path.write_text(FLOW)
+    path.write_text(two_steps("TypedFlow", imports=IMPORTS, body=PARAMETERS))
     return path
 
 
 @pytest.fixture
-def kubeflow() -> Iterator[Kubeflow]:
-    with serving(Kubeflow()) as running:
-        server = Server(running.url)
-        made = server.create_pipeline("typedflow", "Metaflow flow TypedFlow")
-        server.upload_version(made, "v1", "{}", "")
-        yield running
+def kubeflow(kubeflow: Kubeflow) -> Kubeflow:
+    server = Server(kubeflow.url)
+    made = server.create_pipeline("typedflow", "Metaflow flow TypedFlow")
+    server.upload_version(made, "v1", "{}", "")
+    return kubeflow
 
 
 def test_only_json_stores_nothing_and_is_the_same_twice(flow: Path, tmp_path: Path) -> None:

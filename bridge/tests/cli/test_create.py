@@ -8,24 +8,13 @@ import pytest
 
 from bridge.tests.lib.commands import command
 from bridge.tests.lib.kubeflow import Kubeflow, serving
+from bridge.tests.lib.sources import two_steps
 
-FLOW = """from metaflow import FlowSpec, schedule, step
-
-
-@schedule(cron="30 4 * * MON")
-class NightlyFlow(FlowSpec):
-    @step
-    def start(self):
-        self.next(self.end)
-
-    @step
-    def end(self):
-        pass
-
-
-if __name__ == "__main__":
-    NightlyFlow()
-"""
+FLOW = two_steps(
+    "NightlyFlow",
+    imports="from metaflow import FlowSpec, schedule, step",
+    before='@schedule(cron="30 4 * * MON")\n',
+)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from bridge.tests.lib.commands import SETTINGS
 from bridge.tests.lib.graphs import flow
 from bridge.tests.lib.kubeflow import Answer, Kubeflow, serving
+from bridge.tests.lib.sources import two_steps
 from bridge.tests.lib.walks import compiled
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines import deployed_flow, deployer, door
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import (
@@ -24,24 +25,11 @@ from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import 
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.refusals import Refused
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.server import Server
 
-FLOW = """from metaflow import FlowSpec, Parameter, step
-
-
-class DoorFlow(FlowSpec):
-    rate = Parameter("learning-rate", type=float, default=0.5)
-
-    @step
-    def start(self):
-        self.next(self.end)
-
-    @step
-    def end(self):
-        pass
-
-
-if __name__ == "__main__":
-    DoorFlow()
-"""
+FLOW = two_steps(
+    "DoorFlow",
+    imports="from metaflow import FlowSpec, Parameter, step",
+    body='    rate = Parameter("learning-rate", type=float, default=0.5)\n\n',
+)
 SPEC = {"root": {"inputDefinitions": {"parameters": {"resume_of": {"defaultValue": ""}, "learning_rate": {}}}}}
 
 

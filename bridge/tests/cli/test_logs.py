@@ -2,14 +2,14 @@
 
 import re
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from bridge.tests.lib.commands import command
-from bridge.tests.lib.kubeflow import Kubeflow, serving
+from bridge.tests.lib.kubeflow import Kubeflow
+from bridge.tests.lib.sources import ending
 from bridge.tests.pod.small_kubeflow import SmallKubeflow, describe
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.logs import Place
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.logs import tasks as shown_tasks
@@ -28,22 +28,15 @@ class WordyFlow(FlowSpec):
 
     @step
     def work(self):
-        print(f"out of {self.input}")
-        print(f"err of {self.input}", file=sys.stderr)
+        print("out of", self.input)
+        print("err of", self.input, file=sys.stderr)
         self.next(self.join)
 
     @step
     def join(self, inputs):
         self.next(self.end)
 
-    @step
-    def end(self):
-        pass
-
-
-if __name__ == "__main__":
-    WordyFlow()
-"""
+""" + ending("WordyFlow")
 CLIMB = """from metaflow import FlowSpec, step
 
 
@@ -60,14 +53,7 @@ class WordyFlow(FlowSpec):
         self.again = "yes" if self.round < 3 else "no"
         self.next({"yes": self.climb, "no": self.end}, condition="again")
 
-    @step
-    def end(self):
-        pass
-
-
-if __name__ == "__main__":
-    WordyFlow()
-"""
+""" + ending("WordyFlow")
 RUN = "kfp-run-1"
 
 
@@ -90,14 +76,13 @@ def with_run(root: Path, text: str, *tasks: tuple[str, tuple[int, ...]]) -> Path
 
 
 @pytest.fixture
-def kubeflow() -> Iterator[Kubeflow]:
-    with serving(Kubeflow()) as running:
-        server = Server(running.url)
-        made = server.create_pipeline("wordyflow", "Metaflow flow WordyFlow")
-        version = server.upload_version(made, "v1", "{}", "")
-        server.start_run(made, version, "name", {}, "Default")
-        running.runs["run-1"]["state"] = "FAILED"
-        yield running
+def kubeflow(kubeflow: Kubeflow) -> Kubeflow:
+    server = Server(kubeflow.url)
+    made = server.create_pipeline("wordyflow", "Metaflow flow WordyFlow")
+    version = server.upload_version(made, "v1", "{}", "")
+    server.start_run(made, version, "name", {}, "Default")
+    kubeflow.runs["run-1"]["state"] = "FAILED"
+    return kubeflow
 
 
 def logs(folder: Path, kubeflow: Kubeflow, *words: str) -> subprocess.CompletedProcess[str]:

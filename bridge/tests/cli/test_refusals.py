@@ -4,31 +4,15 @@ A Metaflow process takes a second, so mistakes that show together are asked for 
 """
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bridge.tests.lib.commands import command
-from bridge.tests.lib.kubeflow import Kubeflow, serving
+from bridge.tests.lib.kubeflow import Kubeflow
+from bridge.tests.lib.sources import two_steps
 
-FLOW = '''from metaflow import *
-
-
-class {name}Flow(FlowSpec):
-    """A flow for tests."""
-    @step
-    def start(self):
-        self.next(self.end)
-
-    @step
-    def end(self):
-        pass
-
-
-if __name__ == "__main__":
-    {name}Flow()
-'''
+FLOW = two_steps("TestedFlow", imports="from metaflow import *", body='    """A flow for tests."""\n')
 
 WRONG = """from metaflow import *
 
@@ -67,14 +51,8 @@ if __name__ == "__main__":
 @pytest.fixture
 def flow(tmp_path: Path) -> Path:
     path = tmp_path / "tested_flow.py"
-    path.write_text(FLOW.format(name="Tested"))
+    path.write_text(FLOW)
     return path
-
-
-@pytest.fixture
-def kubeflow() -> Iterator[Kubeflow]:
-    with serving(Kubeflow()) as running:
-        yield running
 
 
 def refusal(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -117,7 +95,7 @@ def test_a_local_datastore_is_refused_in_one_sentence(flow: Path) -> None:
 
 
 def test_metaflows_own_checks_end_with_two_as_well(flow: Path) -> None:
-    flow.write_text(FLOW.format(name="Tested").replace("self.next(self.end)", "pass"))
+    flow.write_text(FLOW.replace("self.next(self.end)", "pass"))
     (said,) = refusal(command(flow, "kubeflow-pipelines", "create", "--only-json"))
     assert said == (
         "tested_flow.py:7: Step start is missing a self.next() transition to the next step. "

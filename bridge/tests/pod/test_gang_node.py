@@ -11,6 +11,7 @@ import pytest
 from metaflow.exception import MetaflowException
 
 from bridge.tests.lib.kubernetes import Kubernetes, serving
+from bridge.tests.lib.sources import ending
 from bridge.tests.pod.small_gangs import NAMESPACE, gangs
 from bridge.tests.pod.small_kubeflow import SmallKubeflow, describe, environment
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import gang_node
@@ -22,7 +23,7 @@ PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 PLACE = TaskPlace("train", (3,))
 TOLD = {"attempt": 1, "driver": "wf-1", "main": "gang-a-0.gang-a", "nodes": 3}
 
-HELD = '''
+HELD = f'''
 import os, signal
 from metaflow import FlowSpec, parallel, step
 
@@ -46,13 +47,7 @@ class HeldFlow(FlowSpec):
     def join(self, inputs):
         self.next(self.end)
 
-    @step
-    def end(self):
-        pass
-
-if __name__ == "__main__":
-    HeldFlow()
-'''
+{ending("HeldFlow")}'''
 
 
 def node(index: int) -> gang_node.Node:

@@ -1,11 +1,9 @@
 """The use cases against a server of our own: what is left there, and what is refused."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from bridge.tests.lib.graphs import TARGET
-from bridge.tests.lib.kubeflow import Kubeflow, error, serving
+from bridge.tests.lib.kubeflow import Kubeflow, error
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines import deploy
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.emit import Documents
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import DeploymentNotes, FlowIdentity
@@ -23,12 +21,6 @@ def nothing_kept(blob: bytes) -> None:
 
 def nothing_stored(key: str) -> bytes:
     raise AssertionError(f"nobody asks the datastore for {key}")
-
-
-@pytest.fixture
-def kubeflow() -> Iterator[Kubeflow]:
-    with serving(Kubeflow()) as running:
-        yield running
 
 
 def create(

@@ -1,13 +1,12 @@
 """A run is answered for when it is a run of this flow's deployment, be its pipeline there or gone."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from bridge.tests.lib.graphs import TARGET
-from bridge.tests.lib.kubeflow import Kubeflow, serving
+from bridge.tests.lib.kubeflow import Kubeflow
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines import deploy, guard
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.emit import Documents
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import DeploymentNotes, FlowIdentity
@@ -22,12 +21,11 @@ RECORD = {"pipeline": "testflow", "owner": "alice", "production_token": "token"}
 
 
 @pytest.fixture
-def kubeflow() -> Iterator[Kubeflow]:
-    with serving(Kubeflow()) as running:
-        server = Server(running.url)
-        deploy.create(server, NOTES, TARGET, DOCUMENTS, None)
-        deploy.trigger(server, FLOW, "testflow", {}, print, version_name=None, experiment=None)
-        yield running
+def kubeflow(kubeflow: Kubeflow) -> Kubeflow:
+    server = Server(kubeflow.url)
+    deploy.create(server, NOTES, TARGET, DOCUMENTS, None)
+    deploy.trigger(server, FLOW, "testflow", {}, print, version_name=None, experiment=None)
+    return kubeflow
 
 
 def found(kubeflow: Kubeflow, stored: dict[str, Any], identity: FlowIdentity = FLOW) -> guard.FlowRun:

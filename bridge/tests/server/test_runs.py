@@ -1,12 +1,11 @@
 """A run after it has ended: what may be resumed and retried, and what is refused."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
 from bridge.tests.lib.graphs import TARGET
-from bridge.tests.lib.kubeflow import Kubeflow, serving
+from bridge.tests.lib.kubeflow import Kubeflow
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines import deploy, runs
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.emit import Documents
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import (
@@ -38,12 +37,6 @@ OLDER = documents(alpha={"parameterType": "STRING"})
 
 def nothing_stored(key: str) -> bytes:
     raise AssertionError(f"nobody asks the datastore for {key}")
-
-
-@pytest.fixture
-def kubeflow() -> Iterator[Kubeflow]:
-    with serving(Kubeflow()) as running:
-        yield running
 
 
 def triggered(kubeflow: Kubeflow, state: str, made: Documents = FLOW) -> str:

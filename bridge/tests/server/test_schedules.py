@@ -1,11 +1,9 @@
 """A pipeline's recurring run over deployments: never two active, left alone when nothing changed."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from bridge.tests.lib.graphs import TARGET
-from bridge.tests.lib.kubeflow import Kubeflow, error, serving
+from bridge.tests.lib.kubeflow import Kubeflow, error
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines import deploy
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.emit import Documents
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import DeploymentNotes, FlowIdentity
@@ -16,12 +14,6 @@ FIRST = Documents({"pipelineInfo": {"name": "testflow"}}, {"platforms": {"kubern
 SECOND = Documents({"pipelineInfo": {"name": "testflow", "description": "other"}}, {"platforms": {"kubernetes": {}}})
 NOTED = DeploymentNotes(FlowIdentity("TestFlow"), "alice")
 HOURLY, DAILY = "0 0 * * * *", "0 0 0 * * *"
-
-
-@pytest.fixture
-def kubeflow() -> Iterator[Kubeflow]:
-    with serving(Kubeflow()) as running:
-        yield running
 
 
 def create(

@@ -1,5 +1,4 @@
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -7,12 +6,6 @@ from bridge.tests.lib.kubeflow import Answer, Kubeflow, error, serving
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines import connection, server
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.refusals import Refused
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.server import Conflict, NotFound, Server
-
-
-@pytest.fixture
-def kubeflow() -> Iterator[Kubeflow]:
-    with serving(Kubeflow()) as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,8 @@
 """The service account of a flow's steps is that of its runs: kept with the version, given when a run is started."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from bridge.tests.lib.kubeflow import Kubeflow, serving
+from bridge.tests.lib.kubeflow import Kubeflow
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines import deploy, runs
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.emit import Documents
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Target
@@ -13,12 +11,6 @@ from metaflow_extensions.tributary.plugins.kubeflow_pipelines.server import Serv
 
 FLOW = FlowIdentity("TestFlow")
 SPEC = {"root": {"inputDefinitions": {"parameters": {"resume_of": {"defaultValue": ""}}}}}
-
-
-@pytest.fixture
-def kubeflow() -> Iterator[Kubeflow]:
-    with serving(Kubeflow()) as running:
-        yield running
 
 
 def deployed(server: Server, service_account: str | None) -> deploy.Deployed:

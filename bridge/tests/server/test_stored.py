@@ -1,13 +1,12 @@
 """What was uploaded is read back: a server that dropped or changed something is found out."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from bridge.tests.lib.graphs import TARGET
-from bridge.tests.lib.kubeflow import Kubeflow, serving
+from bridge.tests.lib.kubeflow import Kubeflow
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines import deploy, stored
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.emit import Documents
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import DeploymentNotes, FlowIdentity
@@ -21,12 +20,6 @@ PIPELINE = {
 }
 PLATFORM = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {"pod-1": {"imagePullPolicy": "Always"}}}}}}
 TEXT = Documents(PIPELINE, PLATFORM).text()
-
-
-@pytest.fixture
-def kubeflow() -> Iterator[Kubeflow]:
-    with serving(Kubeflow()) as running:
-        yield running
 
 
 def changed(change: Any) -> dict[str, Any]:

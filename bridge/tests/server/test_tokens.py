@@ -1,13 +1,13 @@
 """Who may deploy, delete and terminate, and with which token: Metaflow's own rules, and no answer is no permission."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bridge.tests.lib.graphs import TARGET
-from bridge.tests.lib.kubeflow import Kubeflow, error, serving
+from bridge.tests.lib.kubeflow import Kubeflow, error
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines import compat, deploy, names, tokens
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.emit import Documents
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import DeploymentNotes, FlowIdentity
@@ -28,10 +28,9 @@ def _token_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def kubeflow() -> Iterator[Kubeflow]:
-    with serving(Kubeflow()) as running:
-        deploy.create(Server(running.url), DEPLOYED, TARGET, DOCUMENTS, None)
-        yield running
+def kubeflow(kubeflow: Kubeflow) -> Kubeflow:
+    deploy.create(Server(kubeflow.url), DEPLOYED, TARGET, DOCUMENTS, None)
+    return kubeflow
 
 
 def made(owner: Owner, deployed: DeploymentNotes | None, **options: object) -> str:
