@@ -50,9 +50,11 @@ Place = tuple[str, tuple[int, ...]]
 
 
 def environment(root: Path, **more: str) -> dict[str, str]:
-    """A process's environment with Metaflow's datastore and metadata in a folder, and nothing of this machine's
-    settings.
+    """A process's environment with Metaflow's datastore, metadata and temporary files in a folder, and nothing of this
+    machine's settings.
     """
+    temporary = root / "tmp"
+    temporary.mkdir(exist_ok=True)
     ours = {
         name: value for name, value in os.environ.items() if not name.startswith(("METAFLOW_", "TRIBUTARY_", "KFP_"))
     }
@@ -62,6 +64,7 @@ def environment(root: Path, **more: str) -> dict[str, str]:
         "METAFLOW_DEFAULT_DATASTORE": "local",
         "METAFLOW_DEFAULT_METADATA": "local",
         "METAFLOW_USER": "tester",
+        "TMPDIR": str(temporary),
     }
     return ours | settings | more
 
@@ -211,6 +214,10 @@ class SmallKubeflow:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def left_over(self) -> list[Path]:
+        """The runner's folders that are still there."""
+        return list((self.root / "tmp").glob("tributary-*"))
 
     def splits_file(self, step: str, path: tuple[int, ...]) -> Path:
         """Where a foreach step's pod is told to write its splits."""

@@ -73,3 +73,4 @@ def test_the_runner_leaves_what_a_local_run_leaves(name: str, tmp_path: Path) ->
     wanted = tasks(deployment.flow_name, here, run_locally(run.flows / f"{name}.py", here, *words, options=options))
     found = tasks(deployment.flow_name, there, f"kfp-{run.run}")
     assert differences(wanted, found) == []
+    assert run.left_over() == []

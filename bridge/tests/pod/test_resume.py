@@ -213,6 +213,7 @@ def test_a_failed_run_is_resumed_where_it_failed(tmp_path: Path) -> None:
     assert metadata(tmp_path, "work", "t-work-0") == {"origin-run-id": OLD, "origin-task-id": "t-work-0"}
     assert metadata(tmp_path, "work", "t-work-1") == {"origin-run-id": OLD}
     assert {task.attempt for task in seen.values()} == {0}
+    assert resumed.left_over() == []
 
 
 @pytest.mark.slow
@@ -253,3 +254,4 @@ def test_a_run_that_never_began_cannot_be_resumed(tmp_path: Path) -> None:
     said = "run kfp-nowhere cannot be taken over: Nothing to resume: run kfp-nowhere of flow MendedFlow never began."
     assert said in err.splitlines()[-1]
     assert tasks("MendedFlow", tmp_path, NEW) == {}
+    assert resumed.left_over() == []

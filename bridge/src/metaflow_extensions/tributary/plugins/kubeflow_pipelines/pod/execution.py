@@ -5,7 +5,6 @@ further attempt.
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,14 +48,19 @@ class Execution:
         self._node = node
         self._task = node.task if node else task_id(place.step, place.path, place.round)
         self._tasks = pod.tasks
-        self._folder = Path(tempfile.mkdtemp(prefix="tributary-"))
-        self._interpreter = Interpreter.of(self._record, self._folder)
+        self._folder = Path()
+        self._interpreter: Interpreter | None = None
         self._stop = pod.stop
 
     def run(self) -> outputs.Failure | None:
         """Run the task if it has not ended well; None when it has then. Raises process.BecomeCommand in every process
         forked on the way.
         """
+        with process.scratch() as self._folder:
+            self._interpreter = Interpreter.of(self._record, self._folder)
+            return self._execute()
+
+    def _execute(self) -> outputs.Failure | None:
         if self._node is not None:
             number = self._node.attempt
             return self._attempt_once(attempts.Attempt(number, max(self._record.user_code_retries, number)))

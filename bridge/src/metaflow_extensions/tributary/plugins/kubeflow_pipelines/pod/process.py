@@ -9,12 +9,14 @@ import contextlib
 import os
 import runpy
 import select
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -50,6 +52,20 @@ class BecomeCommand(BaseException):
         pickled = {name: value for name, value in vars(sys.modules["__main__"]).items() if isinstance(value, type)}
         runpy.run_path(os.path.abspath(self.argv[0]), init_globals=pickled, run_name="__main__")
         sys.exit(0)
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A new folder for what lies beside a task's artifacts while it runs. It goes when the block is left, but not when
+    a forked process leaves it by BecomeCommand: the runner's process still works in it.
+    """
+    folder, maker = Path(tempfile.mkdtemp(prefix="tributary-")), os.getpid()
+    try:
+        yield folder
+    finally:
+        if os.getpid() == maker:
+            # A child that outlives its command may write into it meanwhile.
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -91,7 +107,8 @@ class Logs:
         return stderr.reason(self._stderr)
 
     def _keep(self, stream: str, line: bytes) -> None:
-        with self.files[stream].open("ab", buffering=0) as file:
+        # Children that outlive their command may still write when the task has ended and its folder is gone.
+        with contextlib.suppress(FileNotFoundError), self.files[stream].open("ab", buffering=0) as file:
             file.write(decorate(TASK_LOG_SOURCE, line))
 
     def save(self) -> None:

@@ -6,7 +6,6 @@ retried.
 
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -37,12 +36,13 @@ def clone_origin(deployment: Deployment, run: str, origin: Origin) -> outputs.Fa
         except (MetaflowException, OSError) as error:
             print(f"{run}: the logs could not be stored: {error}", file=sys.stderr)
 
-    logs = process.Logs(Path(tempfile.mkdtemp(prefix="tributary-")), save)
     os.environ["METAFLOW_TASK_ID"] = task
     os.environ["METAFLOW_RETRY_COUNT"] = str(attempt)
-    ended = process.run(commands.clone(deployment, run, origin), logs, process.Stop(), None)
-    if ended.code == 0:
-        return None
-    logs.save()
+    with process.scratch() as folder:
+        logs = process.Logs(folder, save)
+        ended = process.run(commands.clone(deployment, run, origin), logs, process.Stop(), None)
+        if ended.code == 0:
+            return None
+        logs.save()
     why = ended.reason or f"exit code {ended.code}"
     return outputs.Failure(ended.code, f"{deployment.flow_name}/{run}: run {origin.run} cannot be taken over: {why}")
