@@ -1,8 +1,10 @@
 """Metaflow's Deployer API, against a Kubeflow Pipelines of our own; each command is a process, as a user's is."""
 
+import gc
 import json
 import os
 import runpy
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,16 @@ FLOW = two_steps(
     body='    rate = Parameter("learning-rate", type=float, default=0.5)\n\n',
 )
 SPEC = {"root": {"inputDefinitions": {"parameters": {"resume_of": {"defaultValue": ""}, "learning_rate": {}}}}}
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this process and its commands make temporary files."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
 
 
 @pytest.fixture
@@ -77,7 +89,7 @@ def test_what_was_compiled_is_at_hand(kubeflow: Kubeflow, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_a_run_from_its_start_to_its_end_without_the_flows_file(
-    kubeflow: Kubeflow, monkeypatch: pytest.MonkeyPatch
+    kubeflow: Kubeflow, monkeypatch: pytest.MonkeyPatch, temporary: Path
 ) -> None:
     monkeypatch.setenv("METAFLOW_USER", "alice")
     deployed = from_deployment()
@@ -98,6 +110,9 @@ def test_a_run_from_its_start_to_its_end_without_the_flows_file(
     assert again.retry()
     assert kubeflow.runs["run-1"]["state"] == "RUNNING"
     assert not again.retry()
+    del deployed, run, again
+    gc.collect()
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.slow
@@ -139,6 +154,14 @@ def test_a_server_that_is_away_is_not_taken_for_the_end_of_the_run(kubeflow: Kub
     kubeflow.failures = [Answer(503, "starting")] * 9
     with pytest.raises(door.CommandFailed, match="Try again when it is well"):
         run.wait_for_completion()
+
+
+def test_the_file_of_a_flow_without_one_goes_with_its_deployer(kubeflow: Kubeflow, temporary: Path) -> None:
+    found = from_deployment()
+    assert len(list(temporary.glob("tributary-*"))) == 1
+    del found
+    gc.collect()
+    assert list(temporary.iterdir()) == []
 
 
 def test_only_flows_of_metaflow_are_listed_and_found(kubeflow: Kubeflow) -> None:

@@ -6,8 +6,11 @@ profile: so the rules stand in one place, and what is refused on the command lin
 
 import json
 import re
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 from metaflow.client.core import get_metadata
@@ -196,11 +199,13 @@ def _deployer(name: str, notes: DeploymentNotes, metadata: str | None) -> Any:
         param_info={each.name: _parameter(each) for each in notes.parameters or ()},
         project_name=identity.project,
     )
-    # Kept for the life of the process: every command of the deployer runs this file.
-    with tempfile.NamedTemporaryFile("w", suffix=".py", delete=False, encoding="utf-8") as file:
-        file.write(text)
-    plain = Deployer(file.name, env=_names_branch(identity), **_branch(identity))
+    folder = Path(tempfile.mkdtemp(prefix="tributary-"))
+    file = folder / "flow.py"
+    file.write_text(text, encoding="utf-8")
+    plain = Deployer(str(file), env=_names_branch(identity), **_branch(identity))
     deployer = plain.kubeflow_pipelines(**({} if identity.project else {"name": name}))
+    # Every command of the deployer runs the file.
+    weakref.finalize(deployer, shutil.rmtree, folder, ignore_errors=True)
     deployer.name = name
     deployer.flow_name = identity.flow
     deployer.metadata = get_metadata() if metadata is None else metadata

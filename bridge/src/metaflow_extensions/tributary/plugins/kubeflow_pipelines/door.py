@@ -1,6 +1,8 @@
 """The commands of `kubeflow-pipelines` as Metaflow's Deployer API runs them: each in a process of its own."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from metaflow.exception import MetaflowException
@@ -13,22 +15,29 @@ class CommandFailed(MetaflowException):  # type: ignore[misc]
     headline = "Kubeflow Pipelines"
 
 
-def start(deployer: Any, name: str, options: dict[str, Any]) -> Any:
-    """Start a command; gives what Metaflow keeps of its process. An option that is None is not given."""
+@contextmanager
+def started(deployer: Any, name: str, options: dict[str, Any]) -> Iterator[Any]:
+    """Start a command; gives what Metaflow keeps of its process, whose logs go when the block is left. No option that
+    is None is given.
+    """
     options = {option: value for option, value in options.items() if value is not None}
     group = get_lower_level_group(deployer.api, deployer.top_level_kwargs, deployer.TYPE, deployer.deployer_kwargs)
     words = getattr(group, name)(**options)
     process = deployer.spm.run_command(
         [sys.executable, *words], env=deployer.env_vars, cwd=deployer.cwd, show_output=deployer.show_output
     )
-    return deployer.spm.get(process)
+    command = deployer.spm.get(process)
+    try:
+        yield command
+    finally:
+        command.cleanup()
 
 
 def succeeds(deployer: Any, name: str, **options: Any) -> bool:
     """Run a command; gives whether it ended well."""
-    command = start(deployer, name, options)
-    command.sync_wait()
-    return bool(command.process.returncode == 0)
+    with started(deployer, name, options) as command:
+        command.sync_wait()
+        return bool(command.process.returncode == 0)
 
 
 def output(deployer: Any, name: str, **options: Any) -> str:
@@ -38,13 +47,13 @@ def output(deployer: Any, name: str, **options: Any) -> str:
     """
     shown, deployer.show_output = deployer.show_output, False
     try:
-        command = start(deployer, name, options)
-        command.sync_wait()
+        with started(deployer, name, options) as command:
+            command.sync_wait()
+            if command.process.returncode != 0:
+                raise CommandFailed(text(command, "stderr"))
+            return text(command, "stdout")
     finally:
         deployer.show_output = shown
-    if command.process.returncode != 0:
-        raise CommandFailed(text(command, "stderr"))
-    return text(command, "stdout")
 
 
 def text(command: Any, stream: str) -> str:

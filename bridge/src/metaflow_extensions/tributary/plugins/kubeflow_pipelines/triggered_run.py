@@ -186,10 +186,12 @@ class KubeflowPipelinesTriggeredRun(TriggeredRun):  # type: ignore[misc]
 
 def started(deployer: Any, name: str, **options: Any) -> KubeflowPipelinesTriggeredRun:
     """The run that a command starts, which writes its id into a pipe."""
-    with temporary_fifo() as (path, pipe):
-        command = door.start(deployer, name, {"deployer_attribute_file": path, **options})
+    with (
+        temporary_fifo() as (path, pipe),
+        door.started(deployer, name, {"deployer_attribute_file": path, **options}) as command,
+    ):
         content = handle_timeout(pipe, command, deployer.file_read_timeout)
         command.sync_wait()
-    if command.process.returncode != 0:
-        raise door.CommandFailed(door.text(command, "stderr"))
+        if command.process.returncode != 0:
+            raise door.CommandFailed(door.text(command, "stderr"))
     return KubeflowPipelinesTriggeredRun(deployer=deployer, content=content)
