@@ -15,6 +15,8 @@ from laptop.equality import equal
 OUTCOMES = ("attempt-done", "attempt_ok")
 # Tags that Metaflow gives a run for where and when it ran. The others say what it is: project, branch.
 OF_THE_PLACE = ("date:", "metaflow_", "python_", "r_metaflow_", "runtime:", "user:")
+# The artifact that Metaflow gives to the first node of a gang, and to no other task.
+OF_FIRST_NODES = "_control_mapper_tasks"
 # What @catch prints: a traceback that names the folders of the machine.
 _OF_CATCH = ("@catch caught an exception from ", ">  ")
 # When @timeout ends a step, it says so behind the time of day.
@@ -114,6 +116,14 @@ def _said(stdout: str) -> tuple[str, ...]:
     return tuple(_TIME_OF_DAY.sub("", line) for line in stdout.splitlines() if not line.startswith(_OF_CATCH))
 
 
+def _ends(task: Any) -> Iterator[Any]:
+    """What is written down of attempts that ended. Of the first node of a gang, of its last attempt only: when another
+    node fails, a laptop's first node fails with it, and in pods, as in Metaflow's own gangs there, each says its own.
+    """
+    last = f"attempt_id:{task.current_attempt}" if OF_FIRST_NODES in task else None
+    return (each for each in task.metadata if each.name in OUTCOMES and (last is None or last in each.tags))
+
+
 def _warned(task: Any) -> tuple[str, ...]:
     """What a task wrote to its standard error. Where something failed, that is a traceback with a machine's folders."""
     return () if task.current_attempt or not task.successful else tuple(task.stderr.splitlines())
@@ -133,7 +143,7 @@ def _seen(task: Any, of_pathspec: dict[str, Place], cards: Cards) -> SeenTask:
         stdout=_said(task.stdout),
         stderr=_warned(task),
         tags=frozenset(task.user_tags),
-        outcomes=Counter((each.name, each.value) for each in task.metadata if each.name in OUTCOMES),
+        outcomes=Counter((each.name, each.value) for each in _ends(task)),
         # A card's own id is chosen by the user; its order among its kind is that of the store.
         cards=tuple(sorted(map(_card, cards(task)), key=repr)),
         parents=frozenset(of_pathspec[each.pathspec] for each in task.parent_tasks),

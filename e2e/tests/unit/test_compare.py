@@ -62,7 +62,7 @@ class Task:
     stderr: str = ""
     user_tags: frozenset[str] = frozenset()
     successful: bool = True
-    outcomes: tuple[tuple[str, str], ...] = (("attempt_ok", "True"), ("attempt-done", "0"))
+    outcomes: tuple[tuple[Any, ...], ...] = (("attempt_ok", "True"), ("attempt-done", "0"))
     cards: tuple[Card, ...] = ()
     parent_tasks: tuple[Any, ...] = ()
     child_tasks: tuple[Any, ...] = ()
@@ -79,13 +79,16 @@ class Task:
     @property
     def metadata(self) -> list[Any]:
         where = [SimpleNamespace(name="ds-root", value=self.id)]
-        return where + [SimpleNamespace(name=name, value=value) for name, value in self.outcomes]
+        return where + [
+            SimpleNamespace(name=name, value=value, tags=[f"attempt_id:{attempt}"])
+            for name, value, attempt in ((*each, self.current_attempt)[:3] for each in self.outcomes)
+        ]
 
     def __iter__(self) -> Iterator[Any]:
         return iter([SimpleNamespace(id=name, data=value) for name, value in self.artifacts.items()])
 
     def __contains__(self, name: str) -> bool:
-        return name == "_foreach_stack" and bool(self.indexes)
+        return name in self.artifacts or (name == "_foreach_stack" and bool(self.indexes))
 
     def __getitem__(self, name: str) -> Any:
         frames = [
@@ -204,6 +207,18 @@ def test_a_blank_card_is_what_the_user_put_into_it() -> None:
 def test_a_traceback_of_a_failed_attempt_is_not_compared() -> None:
     here = Run((replace(HERE, current_attempt=1, stderr="File /here\n"),))
     assert told(here, Run((replace(HERE, current_attempt=1, stderr="File /there\n"),))) == []
+
+
+def test_of_a_gangs_first_node_the_last_attempt_counts() -> None:
+    """Each outcome says its attempt, where that is not the last."""
+
+    def run(first: str, artifacts: dict[str, Any]) -> Run:
+        outcomes = (("attempt_ok", first, 0), ("attempt_ok", "True", 1))
+        return Run((replace(HERE, artifacts=artifacts, current_attempt=1, outcomes=outcomes),))
+
+    first_node = {"_control_mapper_tasks": ["Flow/run/work/8"]}
+    assert told(run("False", first_node), run("True", first_node)) == []
+    assert told(run("False", {}), run("True", {})) != []
 
 
 def test_of_a_picture_in_a_card_the_format_is_compared() -> None:
