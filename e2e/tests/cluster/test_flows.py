@@ -34,7 +34,6 @@ CHOSEN = {
     "config_flow": "Configs of every kind",
     "retry_flow": "@retry and @catch, and a step that is killed",
     "timeout_flow": "@timeout",
-    "given-recursion-pods": "a step that follows itself, each round in a pod of its own",
 }
 
 
