@@ -13,8 +13,8 @@ from laptop.equality import equal
 
 # What Metaflow writes down of each attempt that came to its end. The rest of a task's metadata says where it ran.
 OUTCOMES = ("attempt-done", "attempt_ok")
-# Tags that Metaflow gives a run for where and when it ran. The others say what it is: project, branch.
-OF_THE_PLACE = ("date:", "metaflow_", "python_", "r_metaflow_", "runtime:", "user:")
+# Tags that a run has for where and when it ran, and for the deployment that started it. The others say what it is.
+OF_THE_PLACE = ("date:", "metaflow_", "production:", "python_", "r_metaflow_", "runtime:", "user:")
 # The artifact that Metaflow gives to the first node of a gang, and to no other task.
 OF_FIRST_NODES = "_control_mapper_tasks"
 # What @catch prints: a traceback that names the folders of the machine.

@@ -190,7 +190,7 @@ def test_tags_of_the_user_are_compared() -> None:
 
 def test_tags_of_project_and_branch_are_compared_and_those_of_the_place_are_not() -> None:
     here = Run((HERE,), system_tags=frozenset({"project:p", "runtime:dev", "user:ada", "python_version:3.11.7"}))
-    there = Run((HERE,), system_tags=frozenset({"project:p", "runtime:kubeflow-pipelines", "date:2026-01-01"}))
+    there = Run((HERE,), system_tags=frozenset({"project:p", "production:token", "runtime:x", "date:2026-01-01"}))
     assert told(here, there) == []
     assert told(here, replace(there, system_tags=frozenset({"project:q"}))) == [
         "tags ['project:p'] on the laptop, ['project:q'] on the cluster"
