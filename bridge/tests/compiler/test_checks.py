@@ -157,7 +157,7 @@ def test_an_attribute_that_a_decorator_does_not_have_is_named_beside_what_else_i
     wrong = kubernetes(port=80) if name == "kubernetes" else Decorator("retry", {"times": "x"}, frozenset(["times"]))
     found = said(with_decorator(replace(wrong, unknown=("nosuch",))))
     assert len(found) == 2
-    assert f"@{name}(nosuch=…): there is no such attribute. It has " in found[-1]
+    assert f"@{name}(nosuch=…): there is no such attribute. Use one of " in found[-1]
 
 
 def test_the_namespace_of_kubeflow_itself_is_no_problem() -> None:

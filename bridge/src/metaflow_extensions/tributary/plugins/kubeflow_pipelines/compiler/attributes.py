@@ -54,9 +54,11 @@ def existing(flow: Flow) -> Iterator[Problem]:
     """No decorator was given an attribute that it does not have."""
     of_steps = ((place(step), decorator) for step in flow.steps.values() for decorator in step.decorators)
     for where, decorator in (*of_steps, *((str(flow.place), each) for each in flow.decorators)):
-        has = f"It has {', '.join(decorator.attributes)}" if decorator.attributes else "It has none"
+        instead = (
+            f"Use one of {', '.join(decorator.attributes)}" if decorator.attributes else "Remove it, there are none"
+        )
         for name in decorator.unknown:
-            yield Problem(where, f"@{decorator.name}({name}=…): there is no such attribute", has)
+            yield Problem(where, f"@{decorator.name}({name}=…): there is no such attribute", instead)
 
 
 def place(step: Step) -> str:
