@@ -43,11 +43,19 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     if folder is None:
         return
     if left := sorted(file.name for file in folder.glob("tributary-*")):
-        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            reporter.write_line(f"left in the folder for temporary files: {', '.join(left)}", red=True)
+        _say(session, f"left in the folder for temporary files: {', '.join(left)}")
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        # A process of a test that was ended by force may still write below it.
+        _say(session, f"{folder} could not be taken away: {error}")
+
+
+def _say(session: pytest.Session, line: str) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(line, red=True)
 
 
 @pytest.fixture

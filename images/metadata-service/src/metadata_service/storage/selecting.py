@@ -36,10 +36,10 @@ class Conditions(ABC):
         self._conditions.append(condition)
 
     def bind(self, value: object) -> str:
-        """A placeholder for the value."""
+        """The marker of the value."""
         name = f"v{len(self.parameters)}"
         self.parameters[name] = value
-        return self.placeholder(name)
+        return self.marker(name)
 
     def add_selection(self, selection: Selection, columns: Mapping[str, str], tags: str) -> None:
         """What a list was asked for. `columns` maps fields to SQL; `tags` is the SQL of all tags of a row."""
@@ -56,7 +56,7 @@ class Conditions(ABC):
         return " AND ".join(self._conditions) or "true"
 
     @abstractmethod
-    def placeholder(self, name: str) -> str:
+    def marker(self, name: str) -> str:
         """How the driver writes the parameter of this name."""
 
     @abstractmethod

@@ -205,7 +205,7 @@ def _deployer(name: str, notes: DeploymentNotes, metadata: str | None) -> Any:
     plain = Deployer(str(file), env=_names_branch(identity), **_branch(identity))
     deployer = plain.kubeflow_pipelines(**({} if identity.project else {"name": name}))
     # Every command of the deployer runs the file.
-    weakref.finalize(deployer, shutil.rmtree, folder, ignore_errors=True)
+    weakref.finalize(deployer, shutil.rmtree, folder)
     deployer.name = name
     deployer.flow_name = identity.flow
     deployer.metadata = get_metadata() if metadata is None else metadata

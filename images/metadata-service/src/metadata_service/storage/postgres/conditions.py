@@ -10,7 +10,7 @@ from metadata_service.storage.selecting import PATTERNS
 class Conditions(selecting.Conditions):
     """Conditions for psycopg, on columns of jsonb."""
 
-    def placeholder(self, name: str) -> str:
+    def marker(self, name: str) -> str:
         return f"%({name})s"
 
     def differs(self, column: str, value: str) -> str:

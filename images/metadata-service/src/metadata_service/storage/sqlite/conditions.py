@@ -9,7 +9,7 @@ from metadata_service.storage import selecting
 class Conditions(selecting.Conditions):
     """Conditions for sqlite3. Tags are texts of JSON; the SQL of a row's tags is a list of such columns."""
 
-    def placeholder(self, name: str) -> str:
+    def marker(self, name: str) -> str:
         return f":{name}"
 
     def differs(self, column: str, value: str) -> str:

@@ -180,11 +180,10 @@ def _together(connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> lis
     try:
         outcomes = [_apart(connection, work) for work in works]
         connection.execute("COMMIT")
-    except BaseException:
+    finally:
         # After some failures, of the disk for one, SQLite has done so itself.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        raise
     return outcomes
 
 

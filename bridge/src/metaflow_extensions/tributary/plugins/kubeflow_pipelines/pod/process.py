@@ -6,6 +6,7 @@ runner is used in it.
 """
 
 import contextlib
+import errno
 import os
 import runpy
 import select
@@ -64,8 +65,12 @@ def scratch() -> Iterator[Path]:
         yield folder
     finally:
         if os.getpid() == maker:
-            # A child that outlives its command may write into it meanwhile.
-            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                shutil.rmtree(folder)
+            except OSError as error:
+                # A child that outlives its command may write into it, or take files away, meanwhile.
+                if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
+                    raise
 
 
 @dataclass(frozen=True)
