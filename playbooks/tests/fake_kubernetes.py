@@ -230,6 +230,7 @@ class FakeKubernetes:
 class _Handler(BaseHTTPRequestHandler):
     fake: FakeKubernetes
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         split = urlsplit(self.path)

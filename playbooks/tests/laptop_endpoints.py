@@ -53,6 +53,7 @@ class LaptopEndpoints:
 class _Handler(BaseHTTPRequestHandler):
     endpoints: LaptopEndpoints
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         status, body = self.endpoints.answer(self.path.partition("?")[0], self.headers.get("Authorization", ""))

@@ -25,6 +25,7 @@ class FlakyStore(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: FlakyStore
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -277,6 +277,8 @@ def serving(kubeflow: Kubeflow, tls: ssl.SSLContext | None = None) -> Iterator[K
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Head and body of an answer are two writes, and the second would wait 40 ms for word of the first.
+        disable_nagle_algorithm = True
 
         def log_message(self, *_: object) -> None:
             """Keep the tests' output free of requests."""
