@@ -10,6 +10,9 @@ from bridge.tests.lib.kubeflow import Kubeflow
 from bridge.tests.lib.sources import two_steps
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.server import Server
 
+# Each starts what a user types as a process of its own.
+pytestmark = pytest.mark.slow
+
 IMPORTS = """from metaflow._vendor import click
 from metaflow import FlowSpec, JSONType, Parameter, step"""
 PARAMETERS = """\
@@ -91,7 +94,6 @@ def test_trigger_sends_what_was_given_and_leaves_defaults_to_the_deployment(flow
     assert kubeflow.experiments[0]["display_name"] == "mine"
 
 
-@pytest.mark.slow
 def test_a_run_is_asked_after_ended_and_its_pipeline_deleted(flow: Path, kubeflow: Kubeflow) -> None:
     def ask(*arguments: str) -> str:
         done = command(flow, "--quiet", "kubeflow-pipelines", "--url", kubeflow.url, *arguments)

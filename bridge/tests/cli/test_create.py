@@ -10,6 +10,9 @@ from bridge.tests.lib.commands import command
 from bridge.tests.lib.kubeflow import Kubeflow, serving
 from bridge.tests.lib.sources import two_steps
 
+# Each starts what a user types as a process of its own.
+pytestmark = pytest.mark.slow
+
 FLOW = two_steps(
     "NightlyFlow",
     imports="from metaflow import FlowSpec, schedule, step",
@@ -52,7 +55,6 @@ def test_an_option_that_the_usual_version_does_not_know_is_refused(flow: Path) -
     assert "--workflow-timeout: needs Kubeflow Pipelines 2.17, and the server is 2.14." in done.stderr
 
 
-@pytest.mark.slow
 def test_the_server_is_asked_for_its_version_and_one_that_tells_none_is_taken_for_the_oldest(
     flow: Path, kubeflow: Kubeflow
 ) -> None:
@@ -72,7 +74,6 @@ IN_A_NAMESPACE = FLOW.replace("schedule, step", "kubernetes, schedule, step").re
 )
 
 
-@pytest.mark.slow
 def test_a_namespace_that_a_server_of_one_user_would_not_heed_is_refused(flow: Path, kubeflow: Kubeflow) -> None:
     flow.write_text(IN_A_NAMESPACE)
     kubeflow.health = {"tag_name": "2.14.3", "multi_user": False}

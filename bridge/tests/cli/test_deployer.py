@@ -263,6 +263,7 @@ def test_create_takes_the_names_of_metaflows_argo_integration() -> None:
         deployer._ours({"title": "a", "workflow_title": "b"})
 
 
+@pytest.mark.slow
 def test_a_server_that_fails_does_not_read_as_nobodys_pipeline(kubeflow: Kubeflow) -> None:
     deployed = deployed_flow.KubeflowPipelinesDeployedFlow
     kubeflow.failing = "GET /apis/v2beta1/pipelines/p"

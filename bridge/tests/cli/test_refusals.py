@@ -12,6 +12,9 @@ from bridge.tests.lib.commands import command
 from bridge.tests.lib.kubeflow import Kubeflow
 from bridge.tests.lib.sources import two_steps
 
+# Each starts what a user types as a process of its own.
+pytestmark = pytest.mark.slow
+
 FLOW = two_steps("TestedFlow", imports="from metaflow import *", body='    """A flow for tests."""\n')
 
 WRONG = """from metaflow import *
