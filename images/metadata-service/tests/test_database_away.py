@@ -148,6 +148,6 @@ def test_the_password_is_never_written(start_service: StartService) -> None:
 def test_the_log_is_lines_of_json_with_request_ids(service: Service, api: Api) -> None:
     response = api.http.get("/flows/Nowhere", headers={"X-Request-ID": "asked-by-a-test"})
     assert json.loads(response.text)["request_id"] == "asked-by-a-test"
-    (line,) = [line for line in service.log_lines() if line.get("request_id") == "asked-by-a-test"]
+    (line,) = service.logged("asked-by-a-test")
     assert (line["method"], line["path"], line["status"]) == ("GET", "/flows/Nowhere", 404)
     assert not [line for line in service.log_lines() if line.get("path") == "/ping"]

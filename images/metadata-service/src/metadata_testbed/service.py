@@ -84,8 +84,20 @@ class Service:
         return self._log.read_text()
 
     def log_lines(self) -> list[dict[str, Any]]:
-        """The log, a line an object. Raises ValueError when a line is no JSON."""
-        return [json.loads(line) for line in self.log_text().splitlines()]
+        """The log, a line an object; not the line that is being written. Raises ValueError when a line is no JSON."""
+        return [json.loads(line) for line in self.log_text().rpartition("\n")[0].splitlines()]
+
+    def logged(self, request_id: str) -> list[dict[str, Any]]:
+        """The lines of a request, once there is one: it is written when the answer is already with the client."""
+
+        def look() -> str | None:
+            return None if found() else f"no line of {request_id}: {self.log_text()}"
+
+        def found() -> list[dict[str, Any]]:
+            return [line for line in self.log_lines() if line.get("request_id") == request_id]
+
+        eventually(look, within=20)
+        return found()
 
     def resident_kib(self) -> int:
         """The memory that the process holds now."""
