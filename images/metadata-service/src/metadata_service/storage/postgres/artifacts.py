@@ -7,21 +7,14 @@ from collections.abc import Sequence
 from metadata_service.domain.drafts import NewArtifact
 from metadata_service.domain.keys import RunPath, StepPath, TaskPath
 from metadata_service.domain.records import Artifact
-from metadata_service.domain.refusals import NotFound
 from metadata_service.domain.selection import Listing, Order, Selection
-from metadata_service.storage.lineage import Ancestors, shown
+from metadata_service.storage.lineage import Ancestors
 from metadata_service.storage.postgres.ancestors import find_ancestors, path_parameters, task_of_run
 from metadata_service.storage.postgres.below_task import insert_below_task
 from metadata_service.storage.postgres.conditions import Conditions
 from metadata_service.storage.postgres.connections import Connection, Connections
-from metadata_service.storage.postgres.values import as_json
+from metadata_service.storage.rows import ARTIFACT_COLUMNS, as_artifact, as_json, no_artifact
 from metadata_service.storage.selecting import Row, listing, paged
-
-# The sort key first, then the rest in the order in which _artifact takes it.
-_COLUMNS = (
-    "a.ts_epoch, a.task_id, a.name, a.step_name, a.task_name,"
-    " a.location, a.ds_type, a.sha, a.type, a.content_type, a.user_name, a.attempt_id"
-)
 
 _SAME_TASK = (
     "{0}.flow_id = t.flow_id AND {0}.run_number = t.run_number"
@@ -58,7 +51,7 @@ class PostgresArtifacts:
         )
         parameters = {**path_parameters(path), "name": name, "attempt": attempt}
         query = f"""
-            SELECT r.flow_id, r.run_number, r.run_id, r.tags, r.system_tags, {_COLUMNS}
+            SELECT r.flow_id, r.run_number, r.run_id, r.tags, r.system_tags, {ARTIFACT_COLUMNS}
             FROM ({_task_and_run(path)}) AS t
             JOIN runs_v3 AS r ON r.flow_id = t.flow_id AND r.run_number = t.run_number
             JOIN artifact_v3 AS a ON {_SAME_TASK.format("a")}
@@ -67,8 +60,8 @@ class PostgresArtifacts:
         async with self._connections.connection() as connection:
             row = await (await connection.execute(query, parameters)).fetchone()
         if row is None:
-            raise NotFound(f"Artifact {name!r} of task {path.task!r} of run {path.run!r} does not exist.")
-        return _artifact(Ancestors(*row[:5]), row[5:])
+            raise no_artifact(path, name)
+        return as_artifact(Ancestors(*row[:5]), row[5:])
 
     async def list(self, scope: RunPath | StepPath | TaskPath, selection: Selection) -> Listing[Artifact]:
         async with self._connections.connection() as connection:
@@ -79,13 +72,13 @@ class PostgresArtifacts:
             tail = paged(conditions, selection.page, Order.ARTIFACTS, "a")
             inner = _within(conditions, run, scope)
             query = f"""
-                WITH found AS MATERIALIZED (SELECT {_COLUMNS} FROM artifact_v3 AS a WHERE {inner}),
+                WITH found AS MATERIALIZED (SELECT {ARTIFACT_COLUMNS} FROM artifact_v3 AS a WHERE {inner}),
                 latest AS (SELECT task_id, max(attempt_id) AS attempt_id FROM found GROUP BY task_id)
                 SELECT a.* FROM found AS a JOIN latest USING (task_id, attempt_id)
                 WHERE {conditions.sql()} {tail}
             """
             rows = await _rows(connection, query, conditions)
-        return listing(rows, selection.page, Order.ARTIFACTS, lambda row: _artifact(run, row))
+        return listing(rows, selection.page, Order.ARTIFACTS, lambda row: as_artifact(run, row))
 
     async def list_of_attempt(self, path: TaskPath, attempt: int) -> Listing[Artifact]:
         async with self._connections.connection() as connection:
@@ -95,11 +88,11 @@ class PostgresArtifacts:
             conditions = Conditions({})
             inner = _within(conditions, run, path)
             query = (
-                f"SELECT {_COLUMNS} FROM artifact_v3 AS a WHERE {inner}"
+                f"SELECT {ARTIFACT_COLUMNS} FROM artifact_v3 AS a WHERE {inner}"
                 f" AND a.attempt_id = {conditions.bind(attempt)} ORDER BY a.ts_epoch, a.name"
             )
             rows = await _rows(connection, query, conditions)
-        return Listing([_artifact(run, row) for row in rows])
+        return Listing([as_artifact(run, row) for row in rows])
 
 
 def _task_and_run(path: TaskPath) -> str:
@@ -118,25 +111,3 @@ def _within(conditions: Conditions, run: Ancestors, scope: RunPath | StepPath | 
 
 async def _rows(connection: Connection, query: str, conditions: Conditions) -> Sequence[Row]:
     return await (await connection.execute(query, conditions.parameters)).fetchall()
-
-
-def _artifact(run: Ancestors, row: Row) -> Artifact:
-    ts_epoch, task_id, name, step_name, task_name, *rest = row
-    location, ds_type, sha, kind, content_type, user_name, attempt_id = rest
-    return Artifact(
-        flow_id=run.flow_id,
-        run_number=run.shown_run,
-        step_name=step_name,
-        task_id=shown(task_id, task_name),
-        name=name,
-        location=location,
-        ds_type=ds_type,
-        sha=sha,
-        type=kind,
-        content_type=content_type,
-        user_name=user_name,
-        attempt_id=attempt_id,
-        ts_epoch=ts_epoch,
-        tags=run.tags,
-        system_tags=run.system_tags,
-    )

@@ -9,7 +9,7 @@ from metadata_service.domain.selection import Listing, Order, Selection
 from metadata_service.storage.postgres.ancestors import NOW_MS
 from metadata_service.storage.postgres.conditions import Conditions
 from metadata_service.storage.postgres.connections import Connections
-from metadata_service.storage.postgres.values import as_json
+from metadata_service.storage.rows import as_json
 from metadata_service.storage.selecting import listing, paged
 
 _COLUMNS = "f.flow_id, f.user_name, f.ts_epoch, f.tags, f.system_tags"

@@ -18,13 +18,8 @@ from metadata_service.storage.postgres.ancestors import find_ancestors
 from metadata_service.storage.postgres.below_task import insert_below_task
 from metadata_service.storage.postgres.conditions import Conditions
 from metadata_service.storage.postgres.connections import Connections
-from metadata_service.storage.postgres.values import as_json
+from metadata_service.storage.rows import METADATA_COLUMNS, as_json
 from metadata_service.storage.selecting import Row, listing, paged
-
-_COLUMNS = (
-    "m.ts_epoch, m.id, m.step_name, m.task_id, m.task_name,"
-    " m.field_name, m.value, m.type, m.user_name, m.tags, m.system_tags"
-)
 
 
 class PostgresMetadata:
@@ -59,7 +54,7 @@ class PostgresMetadata:
             kept = "MATERIALIZED" if isinstance(scope, TaskPath) else "NOT MATERIALIZED"
             query = f"""
                 WITH found AS {kept} (SELECT * FROM metadata_v3 AS m WHERE {inner})
-                SELECT {_COLUMNS} FROM found AS m WHERE {outer.sql()} {tail}
+                SELECT {METADATA_COLUMNS} FROM found AS m WHERE {outer.sql()} {tail}
             """
             rows = await (await connection.execute(query, outer.parameters)).fetchall()
 

@@ -15,7 +15,7 @@ from metadata_service.storage.lineage import shown, tag_list
 from metadata_service.storage.postgres.ancestors import NOW_MS, NOW_S, path_parameters, run_is
 from metadata_service.storage.postgres.conditions import Conditions
 from metadata_service.storage.postgres.connections import Connections
-from metadata_service.storage.postgres.values import as_json
+from metadata_service.storage.rows import as_json, no_run
 from metadata_service.storage.selecting import listing, paged
 
 _COLUMNS = "r.flow_id, r.run_number, r.run_id, r.user_name, r.ts_epoch, r.last_heartbeat_ts, r.tags, r.system_tags"
@@ -105,7 +105,7 @@ class PostgresRuns:
         async with self._connections.connection() as connection:
             row = await (await connection.execute(query, path_parameters(path))).fetchone()
         if row is None:
-            raise _no_run(path)
+            raise no_run(path)
         return _run(*row)
 
     async def list(self, flow_id: str, selection: Selection) -> Listing[Run]:
@@ -132,7 +132,7 @@ class PostgresRuns:
         async with self._connections.connection() as connection:
             found = await connection.execute(query, path_parameters(path))
         if found.rowcount == 0:
-            raise _no_run(path)
+            raise no_run(path)
 
     async def change_tags(self, path: RunPath, change: TagChange) -> tuple[str, ...]:
         # The row's lock makes changes of the same run wait for each other. Unlike with SERIALIZABLE, none is sent away
@@ -143,7 +143,7 @@ class PostgresRuns:
         async with self._connections.connection() as connection, connection.transaction():
             row = await (await connection.execute(lock, parameters)).fetchone()
             if row is None:
-                raise _no_run(path)
+                raise no_run(path)
             tags, system_tags = tag_list(row[0]), tag_list(row[1])
             changed = changed_tags(tags, system_tags, change)
             if changed != tags:
@@ -154,7 +154,3 @@ class PostgresRuns:
 
 def _run(flow_id: str, run_number: int, run_id: str | None, *rest: Any) -> Run:
     return Run(flow_id, shown(run_number, run_id), *rest)
-
-
-def _no_run(path: RunPath) -> NotFound:
-    return NotFound(f"Run {path.run!r} of flow {path.flow_id!r} does not exist.")

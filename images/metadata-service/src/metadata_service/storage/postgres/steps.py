@@ -10,7 +10,7 @@ from metadata_service.domain.selection import Listing, Order, Selection
 from metadata_service.storage.postgres.ancestors import NOW_MS, find_ancestors, path_parameters, run_is
 from metadata_service.storage.postgres.conditions import Conditions
 from metadata_service.storage.postgres.connections import Connections
-from metadata_service.storage.postgres.values import as_json
+from metadata_service.storage.rows import as_json
 from metadata_service.storage.selecting import Row, listing, paged
 
 # Unlike elsewhere, a step shows the number of its run as text, and keeps it as text where the run has no name.

@@ -8,7 +8,7 @@ from metadata_service.domain.keys import StepPath, TaskPath
 from metadata_service.domain.records import Task
 from metadata_service.domain.refusals import AlreadyThere, NotFound
 from metadata_service.domain.selection import Listing, Order, Selection
-from metadata_service.storage.lineage import shown
+from metadata_service.storage.lineage import Ancestors, shown
 from metadata_service.storage.postgres.ancestors import (
     NOW_MS,
     NOW_S,
@@ -20,13 +20,10 @@ from metadata_service.storage.postgres.ancestors import (
 from metadata_service.storage.postgres.conditions import Conditions
 from metadata_service.storage.postgres.connections import Connections
 from metadata_service.storage.postgres.runs import HEARTBEAT_DUE
-from metadata_service.storage.postgres.values import as_json
-from metadata_service.storage.selecting import Row, listing, paged
+from metadata_service.storage.rows import TASK_COLUMNS, as_json, as_task, no_task
+from metadata_service.storage.selecting import listing, paged
 
-_COLUMNS = (
-    "r.flow_id, r.run_number, r.run_id, t.step_name, t.task_id, t.task_name,"
-    " t.user_name, t.ts_epoch, t.last_heartbeat_ts, r.tags, r.system_tags"
-)
+_RUN = "r.flow_id, r.run_number, r.run_id, r.tags, r.system_tags"
 
 _FIELDS = {
     "task_id": "t.task_id",
@@ -62,7 +59,7 @@ class PostgresTasks:
                 UPDATE runs_v3 AS r SET last_heartbeat_ts = {NOW_S} FROM t
                 WHERE %(alive)s AND r.flow_id = t.flow_id AND r.run_number = t.run_number AND {HEARTBEAT_DUE}
             )
-            SELECT {_COLUMNS} FROM r LEFT JOIN t ON true
+            SELECT {_RUN}, {TASK_COLUMNS} FROM r LEFT JOIN t ON true
         """
         parameters = {
             **path_parameters(path),
@@ -76,17 +73,17 @@ class PostgresTasks:
             row = await (await connection.execute(query, parameters)).fetchone()
         if row is None:
             raise NotFound(f"Step {path.step_name!r} of run {path.run!r} does not exist. Record it first.")
-        if row[4] is None:
+        if row[5] is None:
             raise AlreadyThere(f"Task {draft.task_name!r} of step {path.step_name!r} is recorded already.")
-        return _task(row)
+        return as_task(Ancestors(*row[:5]), row[5:])
 
     async def get(self, path: TaskPath) -> Task:
-        query = f"SELECT {_COLUMNS} {task_of_run(path)}"
+        query = f"SELECT {_RUN}, {TASK_COLUMNS} {task_of_run(path)}"
         async with self._connections.connection() as connection:
             row = await (await connection.execute(query, path_parameters(path))).fetchone()
         if row is None:
-            raise _no_task(path)
-        return _task(row)
+            raise no_task(path)
+        return as_task(Ancestors(*row[:5]), row[5:])
 
     async def list(self, path: StepPath, selection: Selection) -> Listing[Task]:
         async with self._connections.connection() as connection:
@@ -97,27 +94,10 @@ class PostgresTasks:
             conditions.add("t.flow_id = %(flow)s AND t.run_number = %(run)s AND t.step_name = %(step)s")
             conditions.add_fields(selection.fields, _FIELDS)
             tail = paged(conditions, selection.page, Order.TASKS, "t")
-            query = (
-                "SELECT t.ts_epoch, t.task_id, t.task_name, t.user_name, t.last_heartbeat_ts"
-                f" FROM tasks_v3 AS t WHERE {conditions.sql()} {tail}"
-            )
+            query = f"SELECT {TASK_COLUMNS} FROM tasks_v3 AS t WHERE {conditions.sql()} {tail}"
             rows = await (await connection.execute(query, conditions.parameters)).fetchall()
 
-        def task(row: Row) -> Task:
-            ts_epoch, task_id, task_name, user_name, last_heartbeat_ts = row
-            return Task(
-                flow_id=run.flow_id,
-                run_number=run.shown_run,
-                step_name=path.step_name,
-                task_id=shown(task_id, task_name),
-                user_name=user_name,
-                ts_epoch=ts_epoch,
-                last_heartbeat_ts=last_heartbeat_ts,
-                tags=run.tags,
-                system_tags=run.system_tags,
-            )
-
-        return listing(rows, selection.page, Order.TASKS, task)
+        return listing(rows, selection.page, Order.TASKS, lambda row: as_task(run, row))
 
     async def beat(self, path: TaskPath) -> None:
         query = f"""
@@ -135,7 +115,7 @@ class PostgresTasks:
         async with self._connections.connection() as connection:
             found = await connection.execute(query, path_parameters(path))
         if found.rowcount == 0:
-            raise _no_task(path)
+            raise no_task(path)
 
     async def with_metadata(self, path: StepPath, field_name: str | None, pattern: str | None) -> tuple[str, ...]:
         async with self._connections.connection() as connection:
@@ -154,12 +134,3 @@ class PostgresTasks:
                 query += f" AND task_id IN ({matching})"
             rows = await (await connection.execute(query + " ORDER BY task_id", conditions.parameters)).fetchall()
         return tuple(f"{run.flow_id}/{run.shown_run}/{path.step_name}/{shown(*row)}" for row in rows)
-
-
-def _task(row: Row) -> Task:
-    flow_id, run_number, run_id, step_name, task_id, task_name, *rest = row
-    return Task(flow_id, shown(run_number, run_id), step_name, shown(task_id, task_name), *rest)
-
-
-def _no_task(path: TaskPath) -> NotFound:
-    return NotFound(f"Task {path.task!r} of step {path.step_name!r} of run {path.run!r} does not exist.")

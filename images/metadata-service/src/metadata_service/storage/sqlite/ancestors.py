@@ -7,7 +7,6 @@ import time
 
 import msgspec
 
-from metadata_service.domain.drafts import Tags
 from metadata_service.domain.keys import Key, RunPath, StepPath, TaskPath
 from metadata_service.domain.refusals import NotFound
 from metadata_service.storage.lineage import Ancestors
@@ -22,11 +21,6 @@ def now_ms() -> int:
 def now_s() -> int:
     """Seconds since 1970 in UTC."""
     return int(time.time())
-
-
-def as_json(tags: Tags) -> str:
-    """Tags for a column. None is JSON's null, as in PostgreSQL."""
-    return msgspec.json.encode(tags).decode()
 
 
 def raw(tags: str | None) -> msgspec.Raw | None:

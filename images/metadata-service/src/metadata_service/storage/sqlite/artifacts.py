@@ -8,20 +8,14 @@ from collections.abc import Sequence
 from metadata_service.domain.drafts import NewArtifact
 from metadata_service.domain.keys import RunPath, StepPath, TaskPath
 from metadata_service.domain.records import Artifact
-from metadata_service.domain.refusals import NotFound
 from metadata_service.domain.selection import Listing, Order, Selection
-from metadata_service.storage.lineage import Ancestors, shown
-from metadata_service.storage.selecting import Row, paged
-from metadata_service.storage.sqlite.ancestors import as_json, find_ancestors, need_ancestors, now_ms
+from metadata_service.storage.lineage import Ancestors
+from metadata_service.storage.rows import ARTIFACT_COLUMNS, as_artifact, as_json, no_artifact
+from metadata_service.storage.selecting import paged
+from metadata_service.storage.sqlite.ancestors import find_ancestors, need_ancestors, now_ms
 from metadata_service.storage.sqlite.conditions import Conditions
 from metadata_service.storage.sqlite.connections import Connections
 from metadata_service.storage.sqlite.lists import Question, read_list
-
-# The sort key first, then the rest in the order in which _artifact takes it.
-_COLUMNS = (
-    "a.ts_epoch, a.task_id, a.name, a.step_name, a.task_name,"
-    " a.location, a.ds_type, a.sha, a.type, a.content_type, a.user_name, a.attempt_id"
-)
 
 _INSERT = (
     "INSERT INTO artifact_v3 (flow_id, run_number, run_id, step_name, task_id, task_name, ts_epoch, name, location,"
@@ -72,13 +66,13 @@ class SqliteArtifacts:
             else:
                 wanted = conditions.bind(attempt)
             conditions.add(f"a.attempt_id = {wanted} AND a.name = {conditions.bind(name)}")
-            query = f"SELECT {_COLUMNS} FROM artifact_v3 AS a WHERE {conditions.sql()}"
+            query = f"SELECT {ARTIFACT_COLUMNS} FROM artifact_v3 AS a WHERE {conditions.sql()}"
             row = connection.execute(query, conditions.parameters).fetchone()
-            return None if row is None else _artifact(task, row)
+            return None if row is None else as_artifact(task, row)
 
         artifact = await self._connections.read(work)
         if artifact is None:
-            raise NotFound(f"Artifact {name!r} of task {path.task!r} of run {path.run!r} does not exist.")
+            raise no_artifact(path, name)
         return artifact
 
     async def list(self, scope: RunPath | StepPath | TaskPath, selection: Selection) -> Listing[Artifact]:
@@ -94,12 +88,12 @@ class SqliteArtifacts:
                     SELECT a.step_name, a.task_id, max(a.attempt_id) AS attempt_id
                     FROM artifact_v3 AS a WHERE {inner.sql()} GROUP BY a.step_name, a.task_id
                 )
-                SELECT {_COLUMNS} FROM latest AS l CROSS JOIN artifact_v3 AS a
+                SELECT {ARTIFACT_COLUMNS} FROM latest AS l CROSS JOIN artifact_v3 AS a
                 ON a.flow_id = :flow AND a.run_number = :run AND a.step_name = l.step_name
                     AND a.task_id = l.task_id AND a.attempt_id = l.attempt_id
                 WHERE {outer.sql()} {tail}
             """
-            return query, outer.parameters, lambda row: _artifact(run, row)
+            return query, outer.parameters, lambda row: as_artifact(run, row)
 
         return await read_list(self._connections, ask, selection.page, Order.ARTIFACTS)
 
@@ -110,8 +104,10 @@ class SqliteArtifacts:
                 return None
             conditions = _within(task, path)
             conditions.add(f"a.attempt_id = {conditions.bind(attempt)}")
-            query = f"SELECT {_COLUMNS} FROM artifact_v3 AS a WHERE {conditions.sql()} ORDER BY a.ts_epoch, a.name"
-            return query, conditions.parameters, lambda row: _artifact(task, row)
+            query = (
+                f"SELECT {ARTIFACT_COLUMNS} FROM artifact_v3 AS a WHERE {conditions.sql()} ORDER BY a.ts_epoch, a.name"
+            )
+            return query, conditions.parameters, lambda row: as_artifact(task, row)
 
         return await read_list(self._connections, ask, None, Order.ARTIFACTS)
 
@@ -125,25 +121,3 @@ def _within(run: Ancestors, scope: RunPath | StepPath | TaskPath) -> Conditions:
     if isinstance(scope, TaskPath):
         conditions.add(f"a.task_id = {conditions.bind(run.task_id)}")
     return conditions
-
-
-def _artifact(run: Ancestors, row: Row) -> Artifact:
-    ts_epoch, task_id, name, step_name, task_name, *rest = row
-    location, ds_type, sha, kind, content_type, user_name, attempt_id = rest
-    return Artifact(
-        flow_id=run.flow_id,
-        run_number=run.shown_run,
-        step_name=step_name,
-        task_id=shown(task_id, task_name),
-        name=name,
-        location=location,
-        ds_type=ds_type,
-        sha=sha,
-        type=kind,
-        content_type=content_type,
-        user_name=user_name,
-        attempt_id=attempt_id,
-        ts_epoch=ts_epoch,
-        tags=run.tags,
-        system_tags=run.system_tags,
-    )

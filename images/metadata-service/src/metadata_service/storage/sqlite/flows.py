@@ -8,8 +8,9 @@ from metadata_service.domain.drafts import NewFlow
 from metadata_service.domain.records import Flow
 from metadata_service.domain.refusals import AlreadyThere, NotFound
 from metadata_service.domain.selection import Listing, Order, Selection
+from metadata_service.storage.rows import as_json
 from metadata_service.storage.selecting import Row, paged
-from metadata_service.storage.sqlite.ancestors import as_json, now_ms, raw
+from metadata_service.storage.sqlite.ancestors import now_ms, raw
 from metadata_service.storage.sqlite.conditions import Conditions
 from metadata_service.storage.sqlite.connections import Connections
 from metadata_service.storage.sqlite.lists import read_list

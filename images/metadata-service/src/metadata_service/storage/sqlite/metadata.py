@@ -10,16 +10,12 @@ from metadata_service.domain.keys import RunPath, TaskPath
 from metadata_service.domain.records import Metadatum
 from metadata_service.domain.selection import Listing, Order, Selection
 from metadata_service.storage.lineage import Ancestors, shown
+from metadata_service.storage.rows import METADATA_COLUMNS, as_json
 from metadata_service.storage.selecting import Row, paged
-from metadata_service.storage.sqlite.ancestors import as_json, find_ancestors, need_ancestors, now_ms, raw
+from metadata_service.storage.sqlite.ancestors import find_ancestors, need_ancestors, now_ms, raw
 from metadata_service.storage.sqlite.conditions import Conditions
 from metadata_service.storage.sqlite.connections import Connections
 from metadata_service.storage.sqlite.lists import Question, read_list
-
-_COLUMNS = (
-    "m.ts_epoch, m.id, m.step_name, m.task_id, m.task_name,"
-    " m.field_name, m.value, m.type, m.user_name, m.tags, m.system_tags"
-)
 
 _INSERT = (
     "INSERT INTO metadata_v3 (flow_id, run_number, run_id, step_name, task_id, task_name, ts_epoch, field_name, value,"
@@ -64,7 +60,7 @@ class SqliteMetadata:
                 conditions.add(f"m.task_id = {conditions.bind(run.task_id)}")
             conditions.add_selection(selection, {}, "m.tags, m.system_tags")
             tail = paged(conditions, selection.page, Order.METADATA, "m")
-            query = f"SELECT {_COLUMNS} FROM metadata_v3 AS m WHERE {conditions.sql()} {tail}"
+            query = f"SELECT {METADATA_COLUMNS} FROM metadata_v3 AS m WHERE {conditions.sql()} {tail}"
             return query, conditions.parameters, lambda row: _metadatum(run, row)
 
         return await read_list(self._connections, ask, selection.page, Order.METADATA)

@@ -12,9 +12,9 @@ from metadata_service.domain.refusals import AlreadyThere, NotFound
 from metadata_service.domain.selection import Listing, Order, Selection
 from metadata_service.domain.tags import changed_tags
 from metadata_service.storage.lineage import shown, tag_list
+from metadata_service.storage.rows import as_json, no_run
 from metadata_service.storage.selecting import Row, paged
 from metadata_service.storage.sqlite.ancestors import (
-    as_json,
     next_number,
     now_ms,
     now_s,
@@ -98,7 +98,7 @@ class SqliteRuns:
         parameters = path_parameters(path)
         row = await self._connections.read(lambda connection: connection.execute(query, parameters).fetchone())
         if row is None:
-            raise _no_run(path)
+            raise no_run(path)
         return _run(row)
 
     async def list(self, flow_id: str, selection: Selection) -> Listing[Run]:
@@ -123,7 +123,7 @@ class SqliteRuns:
             if connection.execute(update, parameters).rowcount == 0:
                 found = connection.execute(f"SELECT 1 FROM runs_v3 WHERE {this}", parameters).fetchone()
                 if found is None:
-                    raise _no_run(path)
+                    raise no_run(path)
 
         await self._connections.write(work)
 
@@ -134,7 +134,7 @@ class SqliteRuns:
             parameters = path_parameters(path)
             row = connection.execute(f"SELECT tags, system_tags FROM runs_v3 WHERE {this}", parameters).fetchone()
             if row is None:
-                raise _no_run(path)
+                raise no_run(path)
             tags, system_tags = tag_list(raw(row[0])), tag_list(raw(row[1]))
             changed = changed_tags(tags, system_tags, change)
             if changed != tags:
@@ -148,7 +148,3 @@ class SqliteRuns:
 def _run(row: Row) -> Run:
     flow_id, number, name, user_name, ts_epoch, heartbeat, tags, system_tags = row
     return Run(flow_id, shown(number, name), user_name, ts_epoch, heartbeat, raw(tags), raw(system_tags))
-
-
-def _no_run(path: RunPath) -> NotFound:
-    return NotFound(f"Run {path.run!r} of flow {path.flow_id!r} does not exist.")

@@ -10,8 +10,9 @@ from metadata_service.domain.records import Step
 from metadata_service.domain.refusals import AlreadyThere, NotFound
 from metadata_service.domain.selection import Listing, Order, Selection
 from metadata_service.storage.lineage import Ancestors
+from metadata_service.storage.rows import as_json
 from metadata_service.storage.selecting import Row, paged
-from metadata_service.storage.sqlite.ancestors import as_json, find_ancestors, need_ancestors, now_ms
+from metadata_service.storage.sqlite.ancestors import find_ancestors, need_ancestors, now_ms
 from metadata_service.storage.sqlite.conditions import Conditions
 from metadata_service.storage.sqlite.connections import Connections
 from metadata_service.storage.sqlite.lists import Question, read_list

@@ -11,9 +11,9 @@ from metadata_service.domain.records import Task
 from metadata_service.domain.refusals import AlreadyThere, NotFound
 from metadata_service.domain.selection import Listing, Order, Selection
 from metadata_service.storage.lineage import Ancestors, shown
-from metadata_service.storage.selecting import Row, paged
+from metadata_service.storage.rows import TASK_COLUMNS, as_json, as_task, no_task
+from metadata_service.storage.selecting import paged
 from metadata_service.storage.sqlite.ancestors import (
-    as_json,
     find_ancestors,
     next_number,
     now_ms,
@@ -28,9 +28,6 @@ from metadata_service.storage.sqlite.connections import Connections
 from metadata_service.storage.sqlite.lists import Question, read_list
 from metadata_service.storage.sqlite.patterns import Pattern
 from metadata_service.storage.sqlite.runs import HEARTBEAT_DUE
-
-# The sort key first, then the rest in the order in which _task takes it.
-_COLUMNS = "t.ts_epoch, t.task_id, t.step_name, t.task_name, t.user_name, t.last_heartbeat_ts"
 
 _FIELDS = {
     "task_id": "t.task_id",
@@ -66,18 +63,18 @@ class SqliteTasks:
                 raise AlreadyThere(f"Task {draft.task_name!r} of step {path.step_name!r} is recorded already.")
             if alive:
                 _beat_run(connection, run.flow_id, run.run_number)
-            return _task(run, (now, number, path.step_name, draft.task_name, draft.user_name, heartbeat))
+            return as_task(run, (now, number, path.step_name, draft.task_name, draft.user_name, heartbeat))
 
         return await self._connections.write(work)
 
     async def get(self, path: TaskPath) -> Task:
-        query = f"SELECT r.flow_id, r.run_number, r.run_id, r.tags, r.system_tags, {_COLUMNS} {task_of_run(path)}"
+        query = f"SELECT r.flow_id, r.run_number, r.run_id, r.tags, r.system_tags, {TASK_COLUMNS} {task_of_run(path)}"
         parameters = path_parameters(path)
         row = await self._connections.read(lambda connection: connection.execute(query, parameters).fetchone())
         if row is None:
-            raise _no_task(path)
+            raise no_task(path)
         flow_id, number, name, tags, system_tags, *columns = row
-        return _task(Ancestors(flow_id, number, name, raw(tags), raw(system_tags)), tuple(columns))
+        return as_task(Ancestors(flow_id, number, name, raw(tags), raw(system_tags)), tuple(columns))
 
     async def list(self, path: StepPath, selection: Selection) -> Listing[Task]:
         def ask(connection: sqlite3.Connection) -> Question[Task] | None:
@@ -88,8 +85,8 @@ class SqliteTasks:
             conditions.add("t.flow_id = :flow AND t.run_number = :run AND t.step_name = :step")
             conditions.add_fields(selection.fields, _FIELDS)
             tail = paged(conditions, selection.page, Order.TASKS, "t")
-            query = f"SELECT {_COLUMNS} FROM tasks_v3 AS t WHERE {conditions.sql()} {tail}"
-            return query, conditions.parameters, lambda row: _task(run, row)
+            query = f"SELECT {TASK_COLUMNS} FROM tasks_v3 AS t WHERE {conditions.sql()} {tail}"
+            return query, conditions.parameters, lambda row: as_task(run, row)
 
         return await read_list(self._connections, ask, selection.page, Order.TASKS)
 
@@ -98,7 +95,7 @@ class SqliteTasks:
             query = f"SELECT r.flow_id, r.run_number, t.task_id {task_of_run(path)}"
             found = connection.execute(query, path_parameters(path)).fetchone()
             if found is None:
-                raise _no_task(path)
+                raise no_task(path)
             flow_id, run_number, task_id = found
             parameters = {"flow": flow_id, "run": run_number, "step": path.step_name, "task": task_id, "now": now_s()}
             connection.execute(
@@ -153,22 +150,3 @@ def _beat_run(connection: sqlite3.Connection, flow_id: str, run_number: int) -> 
         f"UPDATE runs_v3 SET last_heartbeat_ts = :now WHERE flow_id = :flow AND run_number = :run AND {HEARTBEAT_DUE}",
         {"flow": flow_id, "run": run_number, "now": now_s()},
     )
-
-
-def _task(run: Ancestors, row: Row) -> Task:
-    ts_epoch, task_id, step_name, task_name, user_name, last_heartbeat_ts = row
-    return Task(
-        flow_id=run.flow_id,
-        run_number=run.shown_run,
-        step_name=step_name,
-        task_id=shown(task_id, task_name),
-        user_name=user_name,
-        ts_epoch=ts_epoch,
-        last_heartbeat_ts=last_heartbeat_ts,
-        tags=run.tags,
-        system_tags=run.system_tags,
-    )
-
-
-def _no_task(path: TaskPath) -> NotFound:
-    return NotFound(f"Task {path.task!r} of step {path.step_name!r} of run {path.run!r} does not exist.")
