@@ -9,14 +9,19 @@ from typing import Any
 
 import httpx
 
+from metadata_testbed.described import check_answer
+
 _numbers = itertools.count(1)
 
 
 class Api:
-    """Requests to one service. Bodies may be anything that JSON holds, or bytes as they are."""
+    """Requests to one service. Bodies may be anything that JSON holds, or bytes as they are.
+
+    Each answer is held against the OpenAPI description.
+    """
 
     def __init__(self, url: str) -> None:
-        self.http = httpx.Client(base_url=url, timeout=60)
+        self.http = httpx.Client(base_url=url, timeout=60, event_hooks={"response": [check_answer]})
 
     def get(self, path: str, query: Mapping[str, str] | None = None, status: int = 200) -> Any:
         return self._read(self.http.get(path, params=query), status)

@@ -39,6 +39,15 @@ _STATUSES: dict[type[Refusal], int] = {
     StorageAway: 503,
 }
 
+
+class Error(msgspec.Struct, frozen=True):
+    """What is answered in place of what was asked for."""
+
+    message: str
+    request_id: str
+    """The id under which the log tells more."""
+
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -67,7 +76,7 @@ def answer_heartbeat(wait_seconds: int) -> Response:
 
 def answer_error(request: Request, status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     """An error as JSON. It names the request, so that the line in the log is found; it never carries a traceback."""
-    return answer({"message": message, "request_id": request.scope.get("request_id", "")}, status, headers)
+    return answer(Error(message, request.scope.get("request_id", "")), status, headers)
 
 
 def _refusal(request: Request, error: Exception) -> Response:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from metadata_service.api import artifacts, flows, metadata, operations, runs, steps, tasks
-from metadata_service.api.answers import EXCEPTION_HANDLERS
+from metadata_service.api.answers import EXCEPTION_HANDLERS, answer
+from metadata_service.api.description import Json, describe
 from metadata_service.api.middleware import Envelope
+from metadata_service.api.routing import Operation
 from metadata_service.storage.interface import Storage
 
+
+async def openapi(request: Request) -> Response:
+    """All routes, as OpenAPI describes them."""
+    return answer(description())
+
+
 ROUTES = [
+    Operation("GET", "/openapi.json", openapi, gives=dict[str, Any]),
     *operations.ROUTES,
     *flows.ROUTES,
     *runs.ROUTES,
@@ -19,6 +33,12 @@ ROUTES = [
     *artifacts.ROUTES,
     *metadata.ROUTES,
 ]
+
+
+@functools.cache
+def description() -> Json:
+    """The OpenAPI description of ROUTES."""
+    return describe(ROUTES)
 
 
 def application(storage: Storage) -> ASGIApp:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from metadata_service.api import paths
 from metadata_service.api.answers import answer, answer_listing
 from metadata_service.api.bodies import read_artifacts
 from metadata_service.api.queries import NO_FIELDS, read_query
+from metadata_service.api.routing import Operation
+from metadata_service.domain.drafts import NewArtifact
 from metadata_service.domain.keys import RunPath, StepPath, TaskPath
+from metadata_service.domain.records import Artifact
 from metadata_service.domain.refusals import Malformed, NotFound
 from metadata_service.domain.selection import Order
+
+_OF_ATTEMPT = paths.TASK + "/attempt/{attempt_id}/artifacts"
+_NAMED = paths.TASK + "/artifacts/{artifact_name}"
+
+
+class ArtifactsCreated(msgspec.Struct, frozen=True):
+    """How many artifacts of a body were new."""
+
+    artifacts_created: int
 
 
 async def list_artifacts_of_run(request: Request) -> Response:
@@ -50,7 +62,7 @@ async def record_artifacts(request: Request) -> Response:
     except NotFound as error:
         # The API's word for it is 400: a client that is told 404 takes the route for missing.
         raise Malformed(f"need to register run_id and task_id first: {error}") from error
-    return answer({"artifacts_created": count})
+    return answer(ArtifactsCreated(count))
 
 
 async def _list(request: Request, scope: RunPath | StepPath | TaskPath) -> Response:
@@ -60,11 +72,11 @@ async def _list(request: Request, scope: RunPath | StepPath | TaskPath) -> Respo
 
 
 ROUTES = [
-    Route(paths.RUN + "/artifacts", list_artifacts_of_run, methods=["GET"]),
-    Route(paths.STEP + "/artifacts", list_artifacts_of_step, methods=["GET"]),
-    Route(paths.TASK + "/artifacts", list_artifacts_of_task, methods=["GET"]),
-    Route(paths.TASK + "/attempt/{attempt_id}/artifacts", list_artifacts_of_attempt, methods=["GET"]),
-    Route(paths.TASK + "/artifacts/{artifact_name}", get_artifact, methods=["GET"]),
-    Route(paths.TASK + "/artifacts/{artifact_name}/attempt/{attempt_id}", get_artifact_of_attempt, methods=["GET"]),
-    Route(paths.TASK + "/artifact", record_artifacts, methods=["POST"]),
+    Operation("GET", paths.RUN + "/artifacts", list_artifacts_of_run, gives=list[Artifact], fields=NO_FIELDS),
+    Operation("GET", paths.STEP + "/artifacts", list_artifacts_of_step, gives=list[Artifact], fields=NO_FIELDS),
+    Operation("GET", paths.TASK + "/artifacts", list_artifacts_of_task, gives=list[Artifact], fields=NO_FIELDS),
+    Operation("GET", _OF_ATTEMPT, list_artifacts_of_attempt, gives=list[Artifact]),
+    Operation("GET", _NAMED, get_artifact, gives=Artifact),
+    Operation("GET", _NAMED + "/attempt/{attempt_id}", get_artifact_of_attempt, gives=Artifact),
+    Operation("POST", paths.TASK + "/artifact", record_artifacts, gives=ArtifactsCreated, body=list[NewArtifact]),
 ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from metadata_service.api import paths
 from metadata_service.api.answers import answer, answer_listing
 from metadata_service.api.bodies import read_body
 from metadata_service.api.queries import NO_FIELDS, read_query
+from metadata_service.api.routing import Operation
 from metadata_service.domain.drafts import NewFlow
+from metadata_service.domain.records import Flow
 from metadata_service.domain.selection import Order
 
 
@@ -30,7 +31,7 @@ async def create_flow(request: Request) -> Response:
 
 
 ROUTES = [
-    Route(paths.FLOWS, list_flows, methods=["GET"]),
-    Route(paths.FLOW, get_flow, methods=["GET"]),
-    Route(paths.FLOW, create_flow, methods=["POST"]),
+    Operation("GET", paths.FLOWS, list_flows, gives=list[Flow], fields=NO_FIELDS),
+    Operation("GET", paths.FLOW, get_flow, gives=Flow),
+    Operation("POST", paths.FLOW, create_flow, gives=Flow, body=NewFlow, refuses=(409,)),
 ]

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from metadata_service.api import paths
 from metadata_service.api.answers import answer, answer_listing
 from metadata_service.api.bodies import read_body
 from metadata_service.api.queries import NO_FIELDS, read_query
+from metadata_service.api.routing import Operation
 from metadata_service.domain.drafts import NewMetadatum
 from metadata_service.domain.keys import RunPath, TaskPath
+from metadata_service.domain.records import Metadatum
 from metadata_service.domain.refusals import Malformed, NotFound
 from metadata_service.domain.selection import Order
+
+
+class MetadataCreated(msgspec.Struct, frozen=True):
+    """How many metadata were recorded."""
+
+    metadata_created: int
 
 
 async def list_metadata_of_run(request: Request) -> Response:
@@ -31,7 +39,7 @@ async def record_metadata(request: Request) -> Response:
     except NotFound as error:
         # The API's word for it is 400: a client that is told 404 takes the route for missing.
         raise Malformed(f"need to register run_id and task_id first: {error}") from error
-    return answer({"metadata_created": count})
+    return answer(MetadataCreated(count))
 
 
 async def _list(request: Request, scope: RunPath | TaskPath) -> Response:
@@ -41,7 +49,7 @@ async def _list(request: Request, scope: RunPath | TaskPath) -> Response:
 
 
 ROUTES = [
-    Route(paths.RUN + "/metadata", list_metadata_of_run, methods=["GET"]),
-    Route(paths.TASK + "/metadata", list_metadata_of_task, methods=["GET"]),
-    Route(paths.TASK + "/metadata", record_metadata, methods=["POST"]),
+    Operation("GET", paths.RUN + "/metadata", list_metadata_of_run, gives=list[Metadatum], fields=NO_FIELDS),
+    Operation("GET", paths.TASK + "/metadata", list_metadata_of_task, gives=list[Metadatum], fields=NO_FIELDS),
+    Operation("POST", paths.TASK + "/metadata", record_metadata, gives=MetadataCreated, body=list[NewMetadatum]),
 ]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from metadata_service import API_VERSION
 from metadata_service.api import paths
 from metadata_service.api.answers import answer
+from metadata_service.api.routing import Operation, PlainText
 from metadata_service.domain.refusals import NotFound
+
+
+class Health(msgspec.Struct, frozen=True):
+    status: str
 
 
 async def ping(request: Request) -> Response:
@@ -21,10 +26,15 @@ async def version(request: Request) -> Response:
     return PlainTextResponse(API_VERSION)
 
 
-async def health(request: Request) -> Response:
+async def readyz(request: Request) -> Response:
     """The database answers too. Raises StorageAway."""
     await paths.storage(request).ask()
-    return answer({"status": "UP"})
+    return answer(Health("UP"))
+
+
+async def healthcheck(request: Request) -> Response:
+    """The same, under upstream's name."""
+    return await readyz(request)
 
 
 async def token(request: Request) -> Response:
@@ -32,9 +42,9 @@ async def token(request: Request) -> Response:
 
 
 ROUTES = [
-    Route("/ping", ping, methods=["GET"]),
-    Route("/version", version, methods=["GET"]),
-    Route("/healthcheck", health, methods=["GET"]),
-    Route("/readyz", health, methods=["GET"]),
-    Route("/auth/token", token, methods=["GET"]),
+    Operation("GET", "/ping", ping, gives=PlainText),
+    Operation("GET", "/version", version, gives=PlainText),
+    Operation("GET", "/healthcheck", healthcheck, gives=Health, refuses=(503,)),
+    Operation("GET", "/readyz", readyz, gives=Health, refuses=(503,)),
+    Operation("GET", "/auth/token", token, gives=PlainText, refuses=(404,)),
 ]

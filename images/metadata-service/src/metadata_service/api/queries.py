@@ -97,6 +97,13 @@ def read_query(parameters: Iterable[tuple[str, str]], order: Order, fields: Fiel
     return Query(Selection(page, tuple(filters), tuple(tags)), tuple(ignored))
 
 
+def operators(kind: Kind | Literal["tags"]) -> tuple[str, ...]:
+    """The operators that fields of this kind, or the predicates on tags, are asked with."""
+    if kind == "tags":
+        return _TAG_MODES
+    return (*_COMPARISONS, *(() if kind == "number" else _LIKENESSES), "is")
+
+
 def encode_cursor(cursor: Cursor, order: Order) -> str:
     """The cursor as upstream writes it, so that a listing may go on at either service."""
     names = [name for name, _ in order.fields]
@@ -153,8 +160,7 @@ def _field_filter(name: str, field: str, operator: str, value: str, kind: Kind) 
     for likeness in _LIKENESSES:
         if likeness == operator and kind != "number":
             return FieldFilter(field, likeness, values)
-    allowed = (*_COMPARISONS, *(() if kind == "number" else _LIKENESSES), "is")
-    raise Malformed(f"{name}: unknown operator for this field. Use one of {', '.join(allowed)}.")
+    raise Malformed(f"{name}: unknown operator for this field. Use one of {', '.join(operators(kind))}.")
 
 
 def _value(name: str, text: str, kind: Kind) -> int | str:

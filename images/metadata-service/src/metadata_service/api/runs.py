@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from metadata_service.api import paths
 from metadata_service.api.answers import answer, answer_heartbeat, answer_listing
 from metadata_service.api.bodies import read_body
 from metadata_service.api.queries import RUN_FIELDS, read_query
+from metadata_service.api.routing import Operation
 from metadata_service.domain.drafts import NewRun, TagChange
 from metadata_service.domain.heartbeats import WAIT_SECONDS
 from metadata_service.domain.keys import new_client_key
+from metadata_service.domain.records import Run
 from metadata_service.domain.selection import Order
+
+
+class Tags(msgspec.Struct, frozen=True):
+    """The tags that a run has after a change."""
+
+    tags: tuple[str, ...]
 
 
 async def list_runs(request: Request) -> Response:
@@ -40,13 +48,13 @@ async def beat_run(request: Request) -> Response:
 async def change_tags(request: Request) -> Response:
     path = paths.run_path(request)
     change = await read_body(request, TagChange)
-    return answer({"tags": await paths.storage(request).runs.change_tags(path, change)})
+    return answer(Tags(await paths.storage(request).runs.change_tags(path, change)))
 
 
 ROUTES = [
-    Route(paths.RUNS, list_runs, methods=["GET"]),
-    Route(paths.RUN, get_run, methods=["GET"]),
-    Route(paths.FLOW + "/run", create_run, methods=["POST"]),
-    Route(paths.RUN + "/heartbeat", beat_run, methods=["POST"]),
-    Route(paths.RUN + "/tag/mutate", change_tags, methods=["PATCH"]),
+    Operation("GET", paths.RUNS, list_runs, gives=list[Run], fields=RUN_FIELDS),
+    Operation("GET", paths.RUN, get_run, gives=Run),
+    Operation("POST", paths.FLOW + "/run", create_run, gives=Run, body=NewRun, refuses=(409,)),
+    Operation("POST", paths.RUN + "/heartbeat", beat_run, gives=str),
+    Operation("PATCH", paths.RUN + "/tag/mutate", change_tags, gives=Tags, body=TagChange, refuses=(422,)),
 ]

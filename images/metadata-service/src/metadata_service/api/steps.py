@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from metadata_service.api import paths
 from metadata_service.api.answers import answer, answer_listing
 from metadata_service.api.bodies import read_body
 from metadata_service.api.queries import NO_FIELDS, read_query
+from metadata_service.api.routing import Operation
 from metadata_service.domain.drafts import NewStep
+from metadata_service.domain.records import Step
 from metadata_service.domain.selection import Order
 
 
@@ -31,7 +32,7 @@ async def create_step(request: Request) -> Response:
 
 
 ROUTES = [
-    Route(paths.STEPS, list_steps, methods=["GET"]),
-    Route(paths.STEP, get_step, methods=["GET"]),
-    Route(paths.STEP + "/step", create_step, methods=["POST"]),
+    Operation("GET", paths.STEPS, list_steps, gives=list[Step], fields=NO_FIELDS),
+    Operation("GET", paths.STEP, get_step, gives=Step),
+    Operation("POST", paths.STEP + "/step", create_step, gives=Step, body=NewStep, refuses=(409,)),
 ]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from metadata_service.api import paths
 from metadata_service.api.answers import answer, answer_heartbeat, answer_listing
 from metadata_service.api.bodies import read_body
 from metadata_service.api.queries import TASK_FIELDS, read_query
+from metadata_service.api.routing import Operation
 from metadata_service.domain.drafts import NewTask
 from metadata_service.domain.heartbeats import WAIT_SECONDS
 from metadata_service.domain.keys import new_client_key
+from metadata_service.domain.records import Task
 from metadata_service.domain.selection import Order
 
 
@@ -45,9 +46,15 @@ async def beat_task(request: Request) -> Response:
 
 
 ROUTES = [
-    Route(paths.TASKS, list_tasks, methods=["GET"]),
-    Route(paths.STEP + "/filtered_tasks", list_tasks_with_metadata, methods=["GET"]),
-    Route(paths.TASK, get_task, methods=["GET"]),
-    Route(paths.STEP + "/task", create_task, methods=["POST"]),
-    Route(paths.TASK + "/heartbeat", beat_task, methods=["POST"]),
+    Operation("GET", paths.TASKS, list_tasks, gives=list[Task], fields=TASK_FIELDS),
+    Operation(
+        "GET",
+        paths.STEP + "/filtered_tasks",
+        list_tasks_with_metadata,
+        gives=list[str],
+        query={"metadata_field_name": "Name of a metadata field.", "pattern": "Regular expression for its value."},
+    ),
+    Operation("GET", paths.TASK, get_task, gives=Task),
+    Operation("POST", paths.STEP + "/task", create_task, gives=Task, body=NewTask, refuses=(409,)),
+    Operation("POST", paths.TASK + "/heartbeat", beat_task, gives=str),
 ]

@@ -59,9 +59,13 @@ class NewArtifact(msgspec.Struct, frozen=True):
     system_tags: Tags = None
 
 
+def _blank_value() -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(BLANK))
+
+
 class NewMetadatum(msgspec.Struct, frozen=True):
     field_name: Text
-    value: msgspec.Raw = msgspec.Raw(b'" "')
+    value: msgspec.Raw = msgspec.field(default_factory=_blank_value)
     type: Text = BLANK
     user_name: Text | None = None
     tags: Tags = None
