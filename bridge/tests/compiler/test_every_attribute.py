@@ -32,7 +32,8 @@ CASES = [
 OF_FLOW = [
     (each.name, attribute)
     for each in sorted(FLOW_DECORATORS, key=lambda each: each.name)
-    if support.flow_decorator(each.name).how != "refused" and each.name.removesuffix("_base") not in ELSEWHERE
+    if support.flow_decorator(each.name).how != "refused"
+    and each.name.removesuffix("_base") not in ELSEWHERE | set(support.OTHER_FLOW_DECORATORS)
     for attribute in each.defaults
 ]
 
@@ -86,7 +87,7 @@ def assert_shows(usual: Compiled, found: Compiled, place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(each.name for each in FLOW_DECORATORS if support.FLOW_DECORATORS[each.name].how != "refused")
+    "name", sorted(each.name for each in FLOW_DECORATORS if support.flow_decorator(each.name).how != "refused")
 )
 def test_every_attribute_of_a_flow_decorator_is_known(name: str) -> None:
     (decorator,) = (each for each in FLOW_DECORATORS if each.name == name)

@@ -13,7 +13,12 @@ BEGIN, END = "<!-- support: begin -->\n", "<!-- support: end -->\n"
 def table() -> str:
     """The rows for decorators, and for attributes that are refused while their decorator is not."""
     rows = ["| what | how | note |", "|---|---|---|"]
-    for names in (support.STEP_DECORATORS, support.OTHER_STEP_DECORATORS, support.FLOW_DECORATORS):
+    for names in (
+        support.STEP_DECORATORS,
+        support.OTHER_STEP_DECORATORS,
+        support.FLOW_DECORATORS,
+        support.OTHER_FLOW_DECORATORS,
+    ):
         rows += [f"| @{name} | {entry.how} | {entry.note} |" for name, entry in sorted(names.items())]
     for decorator, attributes in sorted(support.ATTRIBUTES.items()):
         refused = {name: entry for name, entry in sorted(attributes.items()) if entry.how == "refused"}

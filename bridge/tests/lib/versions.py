@@ -1,4 +1,4 @@
-"""Which flows of tests/flows the installed Metaflow cannot express: it is run with older ones too (tests/versions)."""
+"""Which flows of tests/flows cannot be run with what is installed: older Metaflows are tested too (tests/versions)."""
 
 import re
 from importlib import metadata
@@ -13,10 +13,15 @@ NEEDS = {
     "custom_names_flow": "other names for start and end",
     "single_step_flow": "a flow of one step",
 }
+# Flow -> the package whose decorators it has. Old Metaflows are installed without it.
+PACKAGES = {"checkpoint_flow": "metaflow-checkpoint"}
 
 
 def lacking(flow: str) -> str | None:
-    """Why the installed Metaflow cannot run this flow, or None."""
+    """Why this flow cannot be run with the installed Metaflow and packages, or None."""
+    package = PACKAGES.get(flow)
+    if package is not None and not list(metadata.distributions(name=package)):
+        return f"needs the package {package}, which is not installed"
     needs = NEEDS.get(flow)
     installed = metadata.version("metaflow")
     if needs is None or numbers(installed) >= numbers(support.SINCE[needs]):

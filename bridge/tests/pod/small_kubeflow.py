@@ -318,7 +318,7 @@ def _comparable(value: Any) -> Any:
     """The value, or what of it is the same wherever a step runs.
 
     A caught exception holds its traceback, with the paths of the machine it was raised on; of a gang, the size is
-    compared, for its tasks have other ids there.
+    compared, for its tasks have other ids there; a checkpoint says where and when it was stored.
     """
     if isinstance(value, IncludedFile):
         return value.decode("an IncludeFile")
@@ -326,6 +326,10 @@ def _comparable(value: Any) -> Any:
         return (value.type, value.exception.splitlines()[:1])
     if isinstance(value, ParallelUBF):
         return value.num_parallel
+    if isinstance(value, dict) and value.get("type") == "checkpoint":
+        return {name: value[name] for name in ("name", "attempt", "version_id", "metadata", "size")}
+    if isinstance(value, list):
+        return [_comparable(each) for each in value]
     return value
 
 

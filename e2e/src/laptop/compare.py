@@ -19,6 +19,8 @@ OF_THE_PLACE = ("date:", "metaflow_", "production:", "python_", "r_metaflow_", "
 OF_FIRST_NODES = "_control_mapper_tasks"
 # What @catch prints: a traceback that names the folders of the machine.
 _OF_CATCH = ("@catch caught an exception from ", ">  ")
+# What @checkpoint prints of the one that it loads: where and when it was stored.
+_OF_CHECKPOINT = ("[pathspec] ", "[key] ", "[created on] ", "[url] ")
 # When @timeout ends a step, it says so behind the time of day.
 _TIME_OF_DAY = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} ")
 _ROUND = re.compile(r"-r(\d+)$")
@@ -113,7 +115,8 @@ def _task_differences(wanted: SeenTask, found: SeenTask) -> Iterator[str]:
 
 def _said(stdout: str) -> tuple[str, ...]:
     """The lines that must be the same on any machine at any time."""
-    return tuple(_TIME_OF_DAY.sub("", line) for line in stdout.splitlines() if not line.startswith(_OF_CATCH))
+    of_the_place = _OF_CATCH + _OF_CHECKPOINT
+    return tuple(_TIME_OF_DAY.sub("", line) for line in stdout.splitlines() if not line.startswith(of_the_place))
 
 
 def _ends(task: Any) -> Iterator[Any]:

@@ -66,6 +66,12 @@ OTHER_STEP_DECORATORS: Mapping[str, Support] = {
     "huggingface_hub": _KEPT_IN_STORE,
 }
 
+OTHER_FLOW_DECORATORS: Mapping[str, Support] = {
+    "with_artifact_store": Support(
+        "in the pod", "what @checkpoint, @model and @huggingface_hub keep lies in the store that it names"
+    ),
+}
+
 FLOW_DECORATORS: Mapping[str, Support] = {
     "schedule": Support("translated", "a recurring run of Kubeflow Pipelines, see its attributes"),
     "project": Support("translated", "the pipeline's name, and the runs' tags and current.project_name in the pod"),
@@ -87,6 +93,7 @@ ATTRIBUTES: Mapping[str, Mapping[str, Support]] = {
     "checkpoint": {"load_policy": _IN_PODS, "show_card": _IN_PODS, "temp_dir_root": _IN_PODS},
     "model": {"load": _IN_PODS, "best_effort_load": _IN_PODS, "temp_dir_root": _IN_PODS},
     "huggingface_hub": {"temp_dir_root": _IN_PODS, "load": _IN_PODS, "cache_scope": _IN_PODS},
+    "with_artifact_store": {"type": _IN_PODS, "config": _IN_PODS},
     "conda": _ENVIRONMENT_OF_A_STEP | {"libraries": _IN_ENVIRONMENT},
     "conda_base": _ENVIRONMENT_OF_A_STEP | {"libraries": _IN_ENVIRONMENT},
     "pypi": _ENVIRONMENT_OF_A_STEP,
@@ -184,7 +191,7 @@ def step_decorator(name: str) -> Support:
 
 def flow_decorator(name: str) -> Support:
     """The same for a decorator of the flow."""
-    return FLOW_DECORATORS.get(name) or UNKNOWN
+    return FLOW_DECORATORS.get(name) or OTHER_FLOW_DECORATORS.get(name) or UNKNOWN
 
 
 def attribute(decorator: str, name: str) -> Support:
@@ -230,6 +237,8 @@ DATASTORES: Mapping[str, Support] = {
     "spin": _refused("pods cannot read it", "Use --datastore s3"),
     "gs": _NOT_S3,
     "azure": _NOT_S3,
+    "s3-compatible": _NOT_S3,
+    "coreweave": _NOT_S3,
 }
 
 
