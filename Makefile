@@ -141,7 +141,7 @@ e2e-all: $(READY) ## Every flow of bridge/tests/flows on the cluster against the
 .PHONY: test-long
 test-long: $(READY) ## The drills that take too long for make test: faults, a reboot, a bare helm install, beside a foreign Kubeflow
 	@$(RUN) -m pytest -q -m long --ignore=e2e/tests/cluster/test_flows.py e2e/tests $(ARGS)
-	@$(RUN) -m pytest -q -m long bridge/tests images/tests
+	@$(RUN) -m pytest -q -m long bridge/tests images/tests images/metadata-service/tests
 
 $(READY): requirements.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo '$(PYTHON) is missing. Install Python 3.11 to 3.13, or say PYTHON=….' >&2; exit 2; }

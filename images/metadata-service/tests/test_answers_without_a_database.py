@@ -11,11 +11,13 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from metadata_service.api import bodies
 from metadata_service.api.application import application
 from metadata_service.domain.refusals import NotFound, Refusal, StorageAway
 from metadata_service.logs import JsonLines
+from metadata_service.settings import Limits
 from metadata_service.storage.interface import Storage
+
+LIMITS = Limits(max_body_bytes=2**24, body_seconds=60)
 
 
 class Failing:
@@ -33,7 +35,7 @@ class Failing:
 
 def ask(error: Exception, method: str, path: str, *, content: bytes = b"", request_id: str = "") -> httpx.Response:
     async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(application(cast(Storage, Failing(error))), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(application(cast(Storage, Failing(error)), LIMITS), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             return await client.request(method, path, content=content, headers={"X-Request-ID": request_id})
 
@@ -114,13 +116,13 @@ def test_no_tokens_are_given_away() -> None:
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_read() -> None:
-    response = ask(NotFound("reached the store"), "POST", "/flows/F", content=b" " * (bodies.MAX_BYTES + 1))
+    response = ask(NotFound("reached the store"), "POST", "/flows/F", content=b" " * (LIMITS.max_body_bytes + 1))
     assert response.status_code == 413
 
 
 def test_a_body_of_unknown_length_is_refused_when_it_grows_too_large() -> None:
     def chunks() -> Iterator[bytes]:
-        for _ in range(bodies.MAX_BYTES // 2**20 + 1):
+        for _ in range(LIMITS.max_body_bytes // 2**20 + 1):
             yield b" " * 2**20
 
     async def send() -> httpx.Response:
@@ -128,22 +130,21 @@ def test_a_body_of_unknown_length_is_refused_when_it_grows_too_large() -> None:
             for chunk in chunks():
                 yield chunk
 
-        transport = httpx.ASGITransport(application(cast(Storage, Failing(NotFound("reached the store")))))
+        transport = httpx.ASGITransport(application(cast(Storage, Failing(NotFound("reached the store"))), LIMITS))
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             return await client.post("/flows/F", content=stream())
 
     assert asyncio.run(send()).status_code == 413
 
 
-def test_a_body_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "MAX_SECONDS", 0.05)
-
+def test_a_body_that_does_not_arrive_is_given_up() -> None:
     async def send() -> httpx.Response:
         async def stream() -> Any:
             yield b"{"
             await asyncio.Event().wait()
 
-        transport = httpx.ASGITransport(application(cast(Storage, Failing(NotFound("reached the store")))))
+        store = cast(Storage, Failing(NotFound("reached the store")))
+        transport = httpx.ASGITransport(application(store, Limits(1000, 0.05)))
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             return await client.post("/flows/F", content=stream())
 

@@ -137,15 +137,14 @@ def test_a_file_that_another_process_holds_is_busy(settings: SqliteSettings, mon
     assert flows(settings) == {"G"}
 
 
-def test_a_statement_that_takes_too_long_is_ended(settings: SqliteSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "_STATEMENT_SECONDS", 0)
+def test_a_statement_that_takes_too_long_is_ended(settings: SqliteSettings) -> None:
     endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
     async def use(opened: Connections) -> None:
         with pytest.raises(StorageBusy, match="interrupted"):
             await opened.read(lambda connection: connection.execute(endless).fetchone())
 
-    with_connections(settings, use)
+    with_connections(SqliteSettings(settings.file, 360, statement_seconds=0), use)
 
 
 def test_a_reader_does_not_write(settings: SqliteSettings) -> None:

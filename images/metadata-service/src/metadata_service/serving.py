@@ -36,7 +36,7 @@ async def serve(settings: Settings, listening: Callable[[int], None] | None = No
         listening(listener.getsockname()[1])
     storage = open_storage(settings.database)
     config = uvicorn.Config(
-        application(storage),
+        application(storage, settings.limits),
         log_config=None,
         access_log=False,
         lifespan="off",

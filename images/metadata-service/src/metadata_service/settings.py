@@ -27,10 +27,13 @@ KNOWN = {
     "MF_METADATA_DB_POOL_MIN": "connections to keep open; 1",
     "MF_METADATA_DB_POOL_MAX": "connections to open at most; 10",
     "MF_METADATA_DB_TIMEOUT": "seconds that a request waits for a connection; 10",
+    "MF_METADATA_DB_STATEMENT_TIMEOUT": "seconds that a statement may take; 30",
     "MF_METADATA_DB_SSL_MODE": f"one of {', '.join(_SSL_MODES)}; prefer",
     "MF_METADATA_DB_SSL_CERT_PATH": "file with the client's certificate; none",
     "MF_METADATA_DB_SSL_KEY_PATH": "file with the client's key; none",
     "MF_METADATA_DB_SSL_ROOT_CERT_PATH": "file with the certificates to trust; none",
+    "MF_METADATA_MAX_BODY_BYTES": "the largest body of a request; 16777216",
+    "MF_METADATA_BODY_TIMEOUT": "seconds in which a body must arrive; 60",
     "RUN_INACTIVE_CUTOFF_TIME": "seconds without a heartbeat after which a run counts as failed; 360",
     "LOGLEVEL": f"one of {', '.join(_LOG_LEVELS)}; INFO",
 }
@@ -54,6 +57,7 @@ class DatabaseSettings:
     pool_min: int
     pool_max: int
     timeout_seconds: float
+    statement_seconds: float
     run_cutoff_seconds: int
 
     def __repr__(self) -> str:
@@ -70,10 +74,19 @@ class DatabaseSettings:
 class SqliteSettings:
     file: Path
     run_cutoff_seconds: int
+    statement_seconds: float = 30.0
 
     @property
     def address(self) -> str:
         return str(self.file)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a request may ask of the service."""
+
+    max_body_bytes: int
+    body_seconds: float
 
 
 @dataclass(frozen=True)
@@ -82,6 +95,7 @@ class Settings:
     port: int
     log_level: str
     database: DatabaseSettings | SqliteSettings
+    limits: Limits
     unknown: tuple[str, ...]
     """Variables that look like ours and are not."""
 
@@ -94,6 +108,7 @@ class Settings:
             port=read.number("MF_METADATA_PORT", 8080, 0, 65535),
             log_level=read.choice("LOGLEVEL", "INFO", _LOG_LEVELS, str.upper),
             database=_database(read),
+            limits=_limits(read),
             unknown=tuple(sorted(name for name in environ if name.startswith("MF_METADATA_") and name not in KNOWN)),
         )
         if read.problems:
@@ -148,13 +163,22 @@ class _Reader:
             return None
 
 
+def _limits(read: _Reader) -> Limits:
+    # A task's artifacts take some 500 bytes each, and a metadata value is a text that people read.
+    return Limits(
+        max_body_bytes=read.number("MF_METADATA_MAX_BODY_BYTES", 16 * 2**20, 1, 2**30),
+        body_seconds=read.seconds("MF_METADATA_BODY_TIMEOUT", 60.0),
+    )
+
+
 def _database(read: _Reader) -> DatabaseSettings | SqliteSettings:
     cutoff = read.number("RUN_INACTIVE_CUTOFF_TIME", 360, 1, 10**9)
+    statement_seconds = read.seconds("MF_METADATA_DB_STATEMENT_TIMEOUT", 30.0)
     if file := read.text("MF_METADATA_DB_FILE"):
         for name in ("MF_METADATA_DB_HOST", "MF_METADATA_DB_DSN"):
             if read.text(name):
                 read.wrong(name, "means PostgreSQL, and MF_METADATA_DB_FILE means SQLite. Unset one of the two.")
-        return SqliteSettings(Path(file), cutoff)
+        return SqliteSettings(Path(file), cutoff, statement_seconds)
     conninfo = _conninfo(read)
     pool_max = read.number("MF_METADATA_DB_POOL_MAX", 10, 1, 1000)
     pool_min = read.number("MF_METADATA_DB_POOL_MIN", min(1, pool_max), 0, 1000)
@@ -165,6 +189,7 @@ def _database(read: _Reader) -> DatabaseSettings | SqliteSettings:
         pool_min=pool_min,
         pool_max=pool_max,
         timeout_seconds=read.seconds("MF_METADATA_DB_TIMEOUT", 10.0),
+        statement_seconds=statement_seconds,
         run_cutoff_seconds=cutoff,
     )
 

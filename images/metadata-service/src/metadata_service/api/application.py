@@ -15,6 +15,7 @@ from metadata_service.api.answers import EXCEPTION_HANDLERS, answer
 from metadata_service.api.description import Json, describe
 from metadata_service.api.middleware import Envelope
 from metadata_service.api.routing import Operation
+from metadata_service.settings import Limits
 from metadata_service.storage.interface import Storage
 
 
@@ -41,11 +42,12 @@ def description() -> Json:
     return describe(ROUTES)
 
 
-def application(storage: Storage) -> ASGIApp:
+def application(storage: Storage, limits: Limits) -> ASGIApp:
     """An ASGI application that answers from the store."""
     app = Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS)
     # A path with a slash too much is not there. A redirect would make clients send POST bodies twice.
     app.router.redirect_slashes = False
     app.state.storage = storage
+    app.state.limits = limits
     # Outside of Starlette's own layers, so that the answer to a bug has the headers and the line in the log too.
     return Envelope(app)

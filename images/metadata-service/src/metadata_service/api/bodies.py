@@ -11,23 +11,21 @@ from starlette.requests import Request
 
 from metadata_service.domain.drafts import NewArtifact
 from metadata_service.domain.refusals import Malformed, TooLarge, TooSlow
-
-MAX_BYTES = 16 * 1024 * 1024
-"""The largest body. A task's artifacts take some 500 bytes each, and a metadata value is a text that people read."""
-
-MAX_SECONDS = 60.0
-"""The time in which a body must arrive."""
+from metadata_service.settings import Limits
 
 T = TypeVar("T")
 
 
 async def read_body(request: Request, kind: type[T]) -> T:
     """The body as the kind that is expected. Raises Malformed, TooLarge or TooSlow."""
+    limits: Limits = request.app.state.limits
     try:
-        body = await asyncio.wait_for(_read(request), MAX_SECONDS)
+        body = await asyncio.wait_for(_read(request, limits.max_body_bytes), limits.body_seconds)
     except asyncio.TimeoutError as error:
-        raise TooSlow(f"The body did not arrive within {MAX_SECONDS:.0f} seconds. Send it again.") from error
+        raise TooSlow(f"The body did not arrive within {limits.body_seconds:g} seconds. Send it again.") from error
     try:
+        # The decoder does not look into fields that are ignored.
+        body.decode()
         content = msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"The body is not as expected: {error}. Correct it.") from error
@@ -48,20 +46,20 @@ async def read_artifacts(request: Request) -> Sequence[NewArtifact]:
     return drafts
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, most: int) -> bytes:
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and len(declared) < 20 and int(declared) > MAX_BYTES:
-        raise _too_large()
+    if declared.isdigit() and len(declared) < 20 and int(declared) > most:
+        raise _too_large(most)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BYTES:
-            raise _too_large()
+        if len(body) > most:
+            raise _too_large(most)
     return bytes(body)
 
 
-def _too_large() -> TooLarge:
-    return TooLarge(f"The body is larger than {MAX_BYTES} bytes. Send it in parts.")
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {most} bytes. Send it in parts.")
 
 
 def _has_nul(content: object) -> bool:

@@ -26,7 +26,6 @@ Connection: TypeAlias = psycopg.AsyncConnection[psycopg.rows.TupleRow]
 
 _LOOK_AGAIN_SECONDS = 1.0
 _CONNECT_SECONDS = 5
-_STATEMENT_SECONDS = 30
 _MAX_WAITING = 2000
 
 # What a given DSN does not say itself. A peer that vanished without a word is noticed within half a minute.
@@ -93,7 +92,7 @@ class Connections:
             max_size=self._settings.pool_max,
             open=False,
             kwargs={"autocommit": True},
-            configure=_configure,
+            configure=self._configure,
             timeout=self._settings.timeout_seconds,
             max_waiting=_MAX_WAITING,
             # Short, because the pool doubles its pauses, and would look again minutes after the database came back.
@@ -130,6 +129,10 @@ class Connections:
             except StorageAway:
                 await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
+    async def _configure(self, connection: Connection) -> None:
+        set_json_loads(msgspec.Raw, connection)
+        await connection.execute(f"SET statement_timeout = {round(self._settings.statement_seconds * 1000)}")
+
     @staticmethod
     async def _living(pool: AsyncConnectionPool[Connection], timeout: float) -> Connection:
         """A connection that the server has not hung up on. A restart leaves the pool full of dead ones."""
@@ -163,11 +166,6 @@ def complete(settings: DatabaseSettings) -> str:
 async def connect(settings: DatabaseSettings) -> Connection:
     """A connection in autocommit mode that belongs to no pool. Raises psycopg.Error."""
     return await psycopg.AsyncConnection.connect(complete(settings), autocommit=True)
-
-
-async def _configure(connection: Connection) -> None:
-    set_json_loads(msgspec.Raw, connection)
-    await connection.execute(f"SET statement_timeout = '{_STATEMENT_SECONDS}s'")
 
 
 def _alive(connection: Connection) -> bool:

@@ -26,7 +26,6 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 _READERS = 4
-_STATEMENT_SECONDS = 30
 _LOCKED_SECONDS = 5.0
 _MAX_TOGETHER = 256
 _MAX_WAITING = 2000
@@ -107,7 +106,8 @@ class Connections:
     async def on_reader(self, work: Work[T], connection: sqlite3.Connection) -> T:
         """Do the work on this connection. It is ended when it takes too long."""
         with translated():
-            return await asyncio.get_running_loop().run_in_executor(self._reading, _bounded, work, connection)
+            seconds = self._settings.statement_seconds
+            return await asyncio.get_running_loop().run_in_executor(self._reading, _bounded, work, connection, seconds)
 
     async def _store_waiting(self) -> None:
         while self._waiting:
@@ -168,8 +168,8 @@ def _connect(settings: SqliteSettings, *, read_only: bool) -> sqlite3.Connection
     return connection
 
 
-def _bounded(work: Work[T], connection: sqlite3.Connection) -> T:
-    deadline = time.monotonic() + _STATEMENT_SECONDS
+def _bounded(work: Work[T], connection: sqlite3.Connection, seconds: float) -> T:
+    deadline = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS)
     return work(connection)
 
