@@ -24,12 +24,20 @@ EXTERNAL = {
     "database": {"mode": "external", "host": "db.example.org", "secret": "our-database"},
     "objectStore": {"mode": "external", "endpoint": "https://s3.example.org", "secret": "our-key"},
 }
+AUTH = {
+    "tokens": True,
+    "adminSecret": "our-admin-token",
+    "tokenRate": 50,
+    "trustedHeader": "kubeflow-userid",
+    "trustedProxies": ["10.0.0.0/8"],
+}
 # Every way of using the chart that renders another set of objects.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "kind": ("kind", {}),
     "production": ("production", {}),
     "external": ("production", EXTERNAL),
     "secrets-given": ("kind", {"credentials": {"create": False}}),
+    "tokens": ("production", {"metadataService": {"auth": AUTH}}),
     "node-ports": ("production", {"exposure": {"type": "NodePort", "cidrs": ["192.0.2.0/24"], "namespaces": []}}),
     "closed": ("production", {"exposure": {"namespaces": []}, "imagePullSecrets": ["registry"]}),
 }

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         ({"metadataService": {"replicas": 0}}, "/metadataService/replicas"),
         ({"metadataService": {"image": {"tag": "latest"}}}, "/metadataService/image/tag"),
         ({"metadataService": {"image": None}}, "missing property 'image'"),
+        ({"metadataService": {"auth": {"trustedHeader": "kubeflow-userid"}}}, "/metadataService/auth/trustedProxies"),
+        ({"metadataService": {"auth": {"token": "secret"}}}, "additional properties 'token' not allowed"),
         ({"client": {"objectStoreUrl": "store.example.org"}}, "/client/objectStoreUrl"),
         ({"exposure": {"type": "NodePort", "networkPolicies": True}}, "/exposure/cidrs"),
         ({"exposure": {"type": "LoadBalancer"}}, "/exposure/type"),

@@ -97,14 +97,16 @@ def test_components_are_called_the_same_everywhere(chart: Chart) -> None:
     assert folders == labels == {image for image in images if not image.startswith("task-")} | {"facts"}
 
 
-def test_the_metadata_service_knows_every_setting_that_it_is_given(chart: Chart) -> None:
-    (container,) = named(chart.render(), "Deployment", "probe-metadata-service")["spec"]["template"]["spec"][
-        "containers"
-    ]
-    given = {variable["name"]: variable.get("value", "from-a-secret") for variable in container["env"]}
+@pytest.mark.parametrize("tokens", [False, True])
+def test_the_metadata_service_knows_every_setting_that_it_is_given(chart: Chart, tokens: bool) -> None:
+    auth = {"tokens": tokens, "adminSecret": "ours", "trustedHeader": "x-user", "trustedProxies": ["10.0.0.0/8"]}
+    objects = chart.render({"metadataService": {"auth": auth}})
+    (container,) = named(objects, "Deployment", "probe-metadata-service")["spec"]["template"]["spec"]["containers"]
+    given = {variable["name"]: variable.get("value", "what a Secret of theirs holds") for variable in container["env"]}
     settings = Settings.from_environ(given)
     assert settings.unknown == ()
     assert settings.port == container["ports"][0]["containerPort"]
+    assert settings.access.tokens == bool(settings.access.admin_digest) == tokens
     assert settings.database.address == "probe-database.platform.svc:5432/metaflow"
 
 

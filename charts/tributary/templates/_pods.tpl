@@ -98,3 +98,25 @@ Takes $.
       name: {{ include "tributary.databaseSecret" . }}
       key: password
 {{- end -}}
+
+{{- /*
+tributary.accessEnv: whom the metadata service lets in, when it asks for tokens.
+Takes metadataService.auth.
+*/ -}}
+{{- define "tributary.accessEnv" -}}
+- name: MF_METADATA_AUTH
+  value: tokens
+{{- with .adminSecret }}
+- name: MF_METADATA_ADMIN_TOKEN
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: token
+{{- end }}
+- name: MF_METADATA_TOKEN_RATE
+  value: {{ .tokenRate | quote }}
+- name: MF_METADATA_TRUSTED_HEADER
+  value: {{ .trustedHeader | quote }}
+- name: MF_METADATA_TRUSTED_PROXIES
+  value: {{ .trustedProxies | join "," | quote }}
+{{- end -}}

@@ -115,6 +115,12 @@ def test_no_tokens_are_given_away() -> None:
     assert ask(StorageAway("away"), "GET", "/auth/token").status_code == 404
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_without_authentication_there_are_no_tokens(method: str) -> None:
+    response = ask(StorageAway("reached the store"), method, "/tokens", content=b"{}")
+    assert response.status_code == 404 and "Authentication is off" in response.json()["message"]
+
+
 def test_a_body_that_is_too_large_is_refused_before_it_is_read() -> None:
     response = ask(NotFound("reached the store"), "POST", "/flows/F", content=b" " * (LIMITS.max_body_bytes + 1))
     assert response.status_code == 413

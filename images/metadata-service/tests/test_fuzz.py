@@ -6,7 +6,8 @@ Each is sent twice, the second time to objects that exist. Each answer is held a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -14,12 +15,15 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 from metadata_testbed.api import Api
+from metadata_testbed.service import Service
 from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
 
 from metadata_service.api.application import description
 
 pytestmark = pytest.mark.server
+
+_ADMIN = "an admin token of the settings"
 
 Case: TypeAlias = schemathesis.Case[Any]
 
@@ -51,12 +55,33 @@ def bounded(examples: int, *, repeatable: bool) -> Callable[[Any], Any]:
 
 
 @pytest.fixture(scope="module")
+def api(request: pytest.FixtureRequest, setting: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """As one who may do everything, of a service that asks who it is: so its own routes are there too."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    address: Path | str = folder / "metadata.db"
+    if setting.store == "postgres":
+        address = request.getfixturevalue("postgres").create_database(f"fuzz_{setting.zone}")
+    service = Service(
+        folder / "log", address, TZ=setting.zone, MF_METADATA_AUTH="tokens", MF_METADATA_ADMIN_TOKEN=_ADMIN
+    )
+    service.wait_until()
+    client = Api(service.url)
+    client.http.headers["x-api-key"] = _ADMIN
+    yield client
+    client.http.close()
+    assert service.end() == 0
+    assert [line for line in service.log_lines() if "traceback" in line] == []
+
+
+@pytest.fixture(scope="module")
 def existing(api: Api) -> dict[str, str]:
     """Segments of objects that exist."""
     api.post("/flows/Fuzz")
     task = api.new_task(api.new_step(api.new_run("/flows/Fuzz", run_number="1x")), task_id="t")
     api.post(task + "/artifact", [{"name": "name"}])
+    token = api.post("/tokens", {"name": "fuzz", "scope": "read"})
     return {
+        "token_id": token["token_id"],
         "flow_id": "Fuzz",
         "run_number": "1x",
         "step_name": "start",

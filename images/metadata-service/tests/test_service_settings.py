@@ -114,3 +114,16 @@ def test_help_lists_every_setting() -> None:
     done = run_command("--help")
     assert done.returncode == 0
     assert all(name in done.stdout for name in KNOWN)
+
+
+def test_who_may_do_what_is_set() -> None:
+    access = Settings.from_environ({**PARTS, "MF_METADATA_AUTH": "Tokens", "MF_METADATA_ADMIN_TOKEN": "x" * 20}).access
+    assert access.tokens and access.admin_digest and "xxx" not in repr(access)
+    assert Settings.from_environ(PARTS).access.tokens is False
+    assert postgres(MF_METADATA_AUTH="tokens").own_tables and not postgres().own_tables
+    (problem,) = problems(**PARTS, MF_METADATA_ADMIN_TOKEN="too-short")
+    assert "MF_METADATA_ADMIN_TOKEN" in problem and "too-short" not in problem
+    (problem,) = problems(**PARTS, MF_METADATA_TRUSTED_HEADER="x-user")
+    assert "MF_METADATA_TRUSTED_PROXIES" in problem
+    (problem,) = problems(**PARTS, MF_METADATA_TRUSTED_PROXIES="10.0.0.1/8")
+    assert "has host bits set" in problem

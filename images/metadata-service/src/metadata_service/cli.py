@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 
-from metadata_service import laptop, logs
+from metadata_service import laptop, logs, token_command
 from metadata_service.domain.refusals import StorageAway
 from metadata_service.serving import serve
 from metadata_service.settings import KNOWN, DatabaseSettings, Settings, SqliteSettings, WrongSettings
@@ -45,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _serve_laptop(options)
         if options.command == "copy":
             return copy_command.run(options, lambda: Settings.from_environ(os.environ))
+        if options.command == "tokens":
+            return token_command.run(options, Settings.from_environ(os.environ).database)
         return _run(options.command, Settings.from_environ(os.environ))
     except WrongSettings as wrong:
         print(wrong, file=sys.stderr)
@@ -135,6 +137,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_laptop(commands)
     purpose = copy_command.PURPOSE
     copy_command.add_arguments(commands.add_parser("copy", help=purpose, description=f"{purpose.capitalize()}."))
+    purpose = token_command.PURPOSE
+    token_command.add_arguments(commands.add_parser("tokens", help=purpose, description=f"{purpose.capitalize()}."))
     return parser
 
 

@@ -36,11 +36,13 @@ async def serve(settings: Settings, listening: Callable[[int], None] | None = No
         listening(listener.getsockname()[1])
     storage = open_storage(settings.database)
     config = uvicorn.Config(
-        application(storage, settings.limits),
+        application(storage, settings.limits, settings.access),
         log_config=None,
         access_log=False,
         lifespan="off",
         server_header=False,
+        # Who connects is who connects: what a client says of its own address opens nothing.
+        proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )

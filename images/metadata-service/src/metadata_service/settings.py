@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from metadata_service.domain.tokens import digest
+
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_AUTH = ("off", "tokens")
+_SHORTEST_TOKEN = 20
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 KNOWN = {
@@ -32,6 +37,11 @@ KNOWN = {
     "MF_METADATA_DB_SSL_CERT_PATH": "file with the client's certificate; none",
     "MF_METADATA_DB_SSL_KEY_PATH": "file with the client's key; none",
     "MF_METADATA_DB_SSL_ROOT_CERT_PATH": "file with the certificates to trust; none",
+    "MF_METADATA_AUTH": f"one of {', '.join(_AUTH)}; off: whoever reaches the port may do everything",
+    "MF_METADATA_ADMIN_TOKEN": "a token that may do everything, besides those that are issued; none",
+    "MF_METADATA_TOKEN_RATE": "requests that a token may make a second, of each replica; 0: as many as it likes",
+    "MF_METADATA_TRUSTED_HEADER": "header in which a proxy names whom it let in, who may then read; none",
+    "MF_METADATA_TRUSTED_PROXIES": "networks whose word on that header counts, such as 10.0.0.0/8,::1/128",
     "MF_METADATA_MAX_BODY_BYTES": "the largest body of a request; 16777216",
     "MF_METADATA_BODY_TIMEOUT": "seconds in which a body must arrive; 60",
     "RUN_INACTIVE_CUTOFF_TIME": "seconds without a heartbeat after which a run counts as failed; 360",
@@ -40,6 +50,8 @@ KNOWN = {
 """Every setting, with what it means and its default."""
 
 T = TypeVar("T")
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class WrongSettings(Exception):
@@ -59,6 +71,8 @@ class DatabaseSettings:
     timeout_seconds: float
     statement_seconds: float
     run_cutoff_seconds: int
+    own_tables: bool
+    """Whether there are tables besides upstream's."""
 
     def __repr__(self) -> str:
         return f"DatabaseSettings({self.address})"
@@ -90,12 +104,26 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class AccessSettings:
+    """Who may do what."""
+
+    tokens: bool = False
+    """Whether callers must show who they are."""
+    admin_digest: str = ""
+    """Of the token of the settings; empty when there is none."""
+    requests_per_second: float = 0
+    trusted_header: str = ""
+    trusted_proxies: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     host: str
     port: int
     log_level: str
     database: DatabaseSettings | SqliteSettings
     limits: Limits
+    access: AccessSettings
     unknown: tuple[str, ...]
     """Variables that look like ours and are not."""
 
@@ -103,12 +131,14 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Read all settings. Raises WrongSettings with everything that is wrong, not only the first."""
         read = _Reader(environ)
+        access = _access(read)
         settings = cls(
             host=read.text("MF_METADATA_HOST", "0.0.0.0"),
             port=read.number("MF_METADATA_PORT", 8080, 0, 65535),
             log_level=read.choice("LOGLEVEL", "INFO", _LOG_LEVELS, str.upper),
-            database=_database(read),
+            database=_database(read, own_tables=access.tokens),
             limits=_limits(read),
+            access=access,
             unknown=tuple(sorted(name for name in environ if name.startswith("MF_METADATA_") and name not in KNOWN)),
         )
         if read.problems:
@@ -149,6 +179,13 @@ class _Reader:
             self.wrong(name, f"{self.text(name)!r} is not one of {', '.join(choices)}. Choose one or unset it.")
         return value
 
+    def networks(self, name: str) -> tuple[Network, ...]:
+        try:
+            return tuple(ipaddress.ip_network(part.strip()) for part in self.text(name).split(",") if part.strip())
+        except ValueError as error:
+            self.wrong(name, f"{error}. Write networks such as 10.0.0.0/8, separated by commas.")
+            return ()
+
     def file(self, name: str) -> str | None:
         path = self.text(name)
         if path and not os.path.isfile(path):
@@ -171,7 +208,24 @@ def _limits(read: _Reader) -> Limits:
     )
 
 
-def _database(read: _Reader) -> DatabaseSettings | SqliteSettings:
+def _access(read: _Reader) -> AccessSettings:
+    admin = read.text("MF_METADATA_ADMIN_TOKEN")
+    if admin and len(admin) < _SHORTEST_TOKEN:
+        # The token itself is not repeated.
+        read.wrong("MF_METADATA_ADMIN_TOKEN", f"has less than {_SHORTEST_TOKEN} characters. Give a longer one.")
+    header, proxies = read.text("MF_METADATA_TRUSTED_HEADER"), read.networks("MF_METADATA_TRUSTED_PROXIES")
+    if header and not proxies:
+        read.wrong("MF_METADATA_TRUSTED_PROXIES", "is not set, so anybody could send the header. Name the networks.")
+    return AccessSettings(
+        tokens=read.choice("MF_METADATA_AUTH", "off", _AUTH, str.lower) == "tokens",
+        admin_digest=digest(admin) if admin else "",
+        requests_per_second=read.number("MF_METADATA_TOKEN_RATE", 0, 0, 10**6),
+        trusted_header=header,
+        trusted_proxies=proxies,
+    )
+
+
+def _database(read: _Reader, *, own_tables: bool) -> DatabaseSettings | SqliteSettings:
     cutoff = read.number("RUN_INACTIVE_CUTOFF_TIME", 360, 1, 10**9)
     statement_seconds = read.seconds("MF_METADATA_DB_STATEMENT_TIMEOUT", 30.0)
     if file := read.text("MF_METADATA_DB_FILE"):
@@ -191,6 +245,7 @@ def _database(read: _Reader) -> DatabaseSettings | SqliteSettings:
         timeout_seconds=read.seconds("MF_METADATA_DB_TIMEOUT", 10.0),
         statement_seconds=statement_seconds,
         run_cutoff_seconds=cutoff,
+        own_tables=own_tables,
     )
 
 

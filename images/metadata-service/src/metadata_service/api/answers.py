@@ -15,13 +15,16 @@ from starlette.types import ExceptionHandler
 from metadata_service.api.queries import Query, encode_cursor
 from metadata_service.domain.refusals import (
     AlreadyThere,
+    Forbidden,
     Malformed,
     NotFound,
     Protected,
     Refusal,
     StorageAway,
     TooLarge,
+    TooOften,
     TooSlow,
+    Unknown,
 )
 from metadata_service.domain.selection import Listing, Order
 
@@ -31,13 +34,19 @@ R = TypeVar("R")
 
 _STATUSES: dict[type[Refusal], int] = {
     Malformed: 400,
+    Unknown: 401,
+    Forbidden: 403,
     NotFound: 404,
     TooSlow: 408,
     AlreadyThere: 409,
     TooLarge: 413,
     Protected: 422,
+    TooOften: 429,
     StorageAway: 503,
 }
+
+
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}, 503: {"Retry-After": "1"}}
 
 
 class Error(msgspec.Struct, frozen=True):
@@ -82,7 +91,7 @@ def answer_error(request: Request, status: int, message: str, headers: dict[str,
 def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     status = next(_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES)
-    return answer_error(request, status, str(error), {"Retry-After": "1"} if status == 503 else None)
+    return answer_error(request, status, str(error), _HEADERS.get(status))
 
 
 def _http_exception(request: Request, error: Exception) -> Response:

@@ -10,12 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from metadata_service.api import artifacts, flows, metadata, operations, runs, steps, tasks
+from metadata_service.api import artifacts, flows, metadata, operations, runs, steps, tasks, tokens
+from metadata_service.api.access import Access
 from metadata_service.api.answers import EXCEPTION_HANDLERS, answer
 from metadata_service.api.description import Json, describe
 from metadata_service.api.middleware import Envelope
 from metadata_service.api.routing import Operation
-from metadata_service.settings import Limits
+from metadata_service.settings import AccessSettings, Limits
 from metadata_service.storage.interface import Storage
 
 
@@ -25,7 +26,7 @@ async def openapi(request: Request) -> Response:
 
 
 ROUTES = [
-    Operation("GET", "/openapi.json", openapi, gives=dict[str, Any]),
+    Operation("GET", "/openapi.json", openapi, needs=None, gives=dict[str, Any]),
     *operations.ROUTES,
     *flows.ROUTES,
     *runs.ROUTES,
@@ -33,6 +34,7 @@ ROUTES = [
     *tasks.ROUTES,
     *artifacts.ROUTES,
     *metadata.ROUTES,
+    *tokens.ROUTES,
 ]
 
 
@@ -42,12 +44,13 @@ def description() -> Json:
     return describe(ROUTES)
 
 
-def application(storage: Storage, limits: Limits) -> ASGIApp:
-    """An ASGI application that answers from the store."""
+def application(storage: Storage, limits: Limits, access: AccessSettings | None = None) -> ASGIApp:
+    """An ASGI application that answers from the store; without settings of access, to everybody."""
     app = Starlette(routes=ROUTES, exception_handlers=EXCEPTION_HANDLERS)
     # A path with a slash too much is not there. A redirect would make clients send POST bodies twice.
     app.router.redirect_slashes = False
     app.state.storage = storage
     app.state.limits = limits
+    app.state.access = Access(access or AccessSettings(), storage)
     # Outside of Starlette's own layers, so that the answer to a bug has the headers and the line in the log too.
     return Envelope(app)

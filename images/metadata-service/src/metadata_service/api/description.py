@@ -19,11 +19,14 @@ _SCHEMAS = "#/components/schemas/{name}"
 
 _REASONS = {
     400: "The request cannot be understood or stored; the message names what.",
+    401: "The service asks for a token, and none that is valid was sent.",
+    403: "The token is valid, and does not allow this.",
     404: "There is no such object.",
     408: "The body did not arrive in time.",
     409: "An object of that name is recorded already.",
     413: "The body is too large.",
     422: "What is asked is never done.",
+    429: "The token has asked too often; it may ask again in a moment.",
     503: "The database cannot be asked now; the same request may succeed later.",
 }
 
@@ -32,8 +35,14 @@ _SEGMENTS = {
     "run_number": "Number of the run that the service gave, or its name that the client gave.",
     "step_name": "Name of the step.",
     "task_id": "Number of the task that the service gave, or its name that the client gave.",
+    "token_id": "Id of the token.",
     "artifact_name": "Name of the artifact.",
     "attempt_id": "Number of the attempt, from 0.",
+}
+
+_SCHEMES: dict[str, Json] = {
+    "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    "bearer": {"type": "http", "scheme": "bearer"},
 }
 
 _PAGE_HEADERS = {
@@ -67,18 +76,21 @@ def describe(operations: Iterable[Operation]) -> Json:
             "description": "What Metaflow records about runs. Every answer has the header METADATA_SERVICE_VERSION.",
         },
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {"schemas": components, "securitySchemes": _SCHEMES},
     }
 
 
 def _operation(each: Operation, schemas: Mapping[str, Any]) -> Json:
-    name = each.endpoint.__name__
+    name = each.name
     described: Json = {
         "operationId": name,
         "summary": name.replace("_", " ").capitalize() + ".",
         "parameters": [*_segments(each.path), *_query(each)],
         "responses": {"200": _success(each, schemas), **{str(status): _error(status) for status in _statuses(each)}},
     }
+    if each.needs is not None:
+        # Nothing is enough as long as authentication is off.
+        described["security"] = [{}, *({name: []} for name in _SCHEMES)]
     if each.body is not None:
         described["requestBody"] = {"required": True, "content": _json(schemas[repr(each.body)])}
     return described
@@ -106,6 +118,8 @@ def _json(schema: Any) -> Json:
 
 def _statuses(each: Operation) -> list[int]:
     statuses = set(each.refuses)
+    if each.needs is not None:
+        statuses |= {401, 403, 429, 503}
     if "{" in each.path:
         statuses |= {400, 404, 503}
     if each.fields is not None:

@@ -6,27 +6,35 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from metadata_service.api import paths
+from metadata_service.api.access import check_tags, grant, narrowed, visible
 from metadata_service.api.answers import answer, answer_listing
 from metadata_service.api.bodies import read_body
 from metadata_service.api.queries import NO_FIELDS, read_query
 from metadata_service.api.routing import Operation
 from metadata_service.domain.drafts import NewFlow
 from metadata_service.domain.records import Flow
-from metadata_service.domain.selection import Order
+from metadata_service.domain.selection import Listing, Order
+from metadata_service.storage.lineage import tag_list
 
 
 async def list_flows(request: Request) -> Response:
     query = read_query(request.query_params.multi_items(), Order.FLOWS, NO_FIELDS)
-    return answer_listing(await paths.storage(request).flows.list(query.selection), query, Order.FLOWS)
+    of = grant(request)
+    listing = await paths.storage(request).flows.list(narrowed(request, query.selection))
+    seen = [flow for flow in visible(request, listing.records) if of.reaches_flow(flow.flow_id)]
+    return answer_listing(Listing(seen, listing.next), query, Order.FLOWS)
 
 
 async def get_flow(request: Request) -> Response:
-    return answer(await paths.storage(request).flows.get(paths.flow_id(request)))
+    flow = await paths.storage(request).flows.get(paths.flow_id(request))
+    check_tags(grant(request), tag_list(flow.system_tags))
+    return answer(flow)
 
 
 async def create_flow(request: Request) -> Response:
     flow_id = paths.new_flow_id(request)
     draft = await read_body(request, NewFlow)
+    check_tags(grant(request), draft.system_tags or ())
     return answer(await paths.storage(request).flows.create(flow_id, draft))
 
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from metadata_service import API_VERSION
+from metadata_service.api.access import EVERYTHING
 from metadata_service.api.answers import answer_error
 
 log = logging.getLogger("metadata_service.requests")
@@ -66,6 +67,7 @@ class Envelope:
                     "method": scope["method"],
                     "path": scope["path"][:_LOGGED_PATH],
                     "status": status,
+                    **({"caller": grant.caller} if (grant := scope.get("grant")) and grant is not EVERYTHING else {}),
                     "ms": round((time.perf_counter() - started) * 1000, 1),
                 },
             )

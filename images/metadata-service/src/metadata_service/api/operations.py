@@ -42,9 +42,9 @@ async def token(request: Request) -> Response:
 
 
 ROUTES = [
-    Operation("GET", "/ping", ping, gives=PlainText),
-    Operation("GET", "/version", version, gives=PlainText),
-    Operation("GET", "/healthcheck", healthcheck, gives=Health, refuses=(503,)),
-    Operation("GET", "/readyz", readyz, gives=Health, refuses=(503,)),
-    Operation("GET", "/auth/token", token, gives=PlainText, refuses=(404,)),
+    Operation("GET", "/ping", ping, needs=None, gives=PlainText),
+    Operation("GET", "/version", version, needs=None, gives=PlainText),
+    Operation("GET", "/healthcheck", healthcheck, needs=None, gives=Health, refuses=(503,)),
+    Operation("GET", "/readyz", readyz, needs=None, gives=Health, refuses=(503,)),
+    Operation("GET", "/auth/token", token, needs=None, gives=PlainText, refuses=(404,)),
 ]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from metadata_service.api.access import access
 from metadata_service.api.queries import Fields
+from metadata_service.domain.tokens import Scope
 
 
 class PlainText:
@@ -20,8 +22,9 @@ class Operation(Route):
     """One method on one path.
 
     `gives` and `body` are types that msgspec knows; no body means that none is read. `fields` are what a list can be
-    filtered by, None for what is no list. `query` holds further parameters with their meaning. `refuses` are the
-    statuses besides those that follow from the rest.
+    filtered by, None for what is no list. `needs` is what the caller must be allowed, None for what everybody may: by
+    default a GET needs to read and everything else to write. `query` holds further parameters with their meaning.
+    `refuses` are the statuses besides those that follow from the rest.
     """
 
     def __init__(
@@ -33,10 +36,21 @@ class Operation(Route):
         gives: Any,
         body: Any = None,
         fields: Fields | None = None,
+        needs: Scope | Literal["by method"] | None = "by method",
         query: dict[str, str] | None = None,
         refuses: tuple[int, ...] = (),
     ) -> None:
-        super().__init__(path, endpoint, methods=[method])
+        if needs == "by method":
+            needs = "read" if method == "GET" else "write"
+
+        async def admitted(request: Request) -> Response:
+            if needs is not None:
+                grant = await access(request).admit(request, needs)
+                request.scope["grant"] = grant
+            return await endpoint(request)
+
+        super().__init__(path, admitted, methods=[method], name=endpoint.__name__)
+        self.needs = needs
         self.method = method
         self.gives = gives
         self.body = body

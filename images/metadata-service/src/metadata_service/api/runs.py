@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from metadata_service.api import paths
+from metadata_service.api.access import check_tags, grant, narrowed, visible
 from metadata_service.api.answers import answer, answer_heartbeat, answer_listing
 from metadata_service.api.bodies import read_body
 from metadata_service.api.queries import RUN_FIELDS, read_query
@@ -15,7 +16,7 @@ from metadata_service.domain.drafts import NewRun, TagChange
 from metadata_service.domain.heartbeats import WAIT_SECONDS
 from metadata_service.domain.keys import new_client_key
 from metadata_service.domain.records import Run
-from metadata_service.domain.selection import Order
+from metadata_service.domain.selection import Listing, Order
 
 
 class Tags(msgspec.Struct, frozen=True):
@@ -26,8 +27,8 @@ class Tags(msgspec.Struct, frozen=True):
 
 async def list_runs(request: Request) -> Response:
     query = read_query(request.query_params.multi_items(), Order.RUNS, RUN_FIELDS)
-    listing = await paths.storage(request).runs.list(paths.flow_id(request), query.selection)
-    return answer_listing(listing, query, Order.RUNS)
+    listing = await paths.storage(request).runs.list(paths.flow_id(request), narrowed(request, query.selection))
+    return answer_listing(Listing(visible(request, listing.records), listing.next), query, Order.RUNS)
 
 
 async def get_run(request: Request) -> Response:
@@ -37,6 +38,7 @@ async def get_run(request: Request) -> Response:
 async def create_run(request: Request) -> Response:
     draft = await read_body(request, NewRun)
     new_client_key(draft.run_id, "run_number")
+    check_tags(grant(request), draft.system_tags or ())
     return answer(await paths.storage(request).runs.create(paths.flow_id(request), draft))
 
 

@@ -33,6 +33,18 @@ class Protected(Refusal):
     """The request is understood, but what it asks is never done."""
 
 
+class Unknown(Refusal):
+    """The caller did not say who it is, or that is not true."""
+
+
+class Forbidden(Refusal):
+    """The caller is known, and may not do this."""
+
+
+class TooOften(Refusal):
+    """The caller asks more often than it may."""
+
+
 class StorageAway(Refusal):
     """The database cannot be asked now. The same request may succeed later."""
 

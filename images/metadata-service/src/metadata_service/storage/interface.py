@@ -16,6 +16,7 @@ from metadata_service.domain.drafts import NewArtifact, NewFlow, NewMetadatum, N
 from metadata_service.domain.keys import RunPath, StepPath, TaskPath
 from metadata_service.domain.records import Artifact, Flow, Metadatum, Run, Step, Task
 from metadata_service.domain.selection import Listing, Selection
+from metadata_service.domain.tokens import StoredToken, Token
 
 
 class Flows(Protocol):
@@ -103,6 +104,18 @@ class Metadata(Protocol):
         """Nothing when there is no such run or task."""
 
 
+class Tokens(Protocol):
+    async def store(self, token: StoredToken) -> None: ...
+
+    async def find(self, token_id: str) -> StoredToken | None: ...
+
+    async def list(self) -> list[Token]:
+        """All of them, also those that have expired; the newest first."""
+
+    async def expire(self, token_id: str, at: int) -> None:
+        """Let it be valid no longer than until then, in seconds since 1970. Raises NotFound."""
+
+
 class Storage(Protocol):
     @property
     def flows(self) -> Flows: ...
@@ -121,6 +134,9 @@ class Storage(Protocol):
 
     @property
     def metadata(self) -> Metadata: ...
+
+    @property
+    def tokens(self) -> Tokens: ...
 
     async def ask(self) -> None:
         """Return if the store answers and is ready for all of the above."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from metadata_service.settings import DatabaseSettings
 from metadata_service.storage.postgres.artifacts import PostgresArtifacts
-from metadata_service.storage.postgres.connections import Connections
+from metadata_service.storage.postgres.connections import Connection, Connections
 from metadata_service.storage.postgres.flows import PostgresFlows
 from metadata_service.storage.postgres.metadata import PostgresMetadata
 from metadata_service.storage.postgres.migrate import migrate
 from metadata_service.storage.postgres.runs import PostgresRuns
 from metadata_service.storage.postgres.steps import PostgresSteps
 from metadata_service.storage.postgres.tasks import PostgresTasks
+from metadata_service.storage.postgres.tokens import PostgresTokens, make_tables
 
 _ASK_SECONDS = 2.0
 
@@ -26,13 +27,20 @@ class PostgresStorage:
         self.tasks = PostgresTasks(self._connections)
         self.artifacts = PostgresArtifacts(self._connections)
         self.metadata = PostgresMetadata(self._connections)
+        self.tokens = PostgresTokens(self._connections)
+        self._own_tables = settings.own_tables
 
     async def ask(self) -> None:
         await self._connections.ask(_ASK_SECONDS)
 
     async def keep(self) -> None:
         """Connect, bring the schema up to date, and stay connected. Ends only when cancelled."""
-        await self._connections.keep(migrate)
+        await self._connections.keep(self._prepare)
+
+    async def _prepare(self, connection: Connection) -> None:
+        await migrate(connection)
+        if self._own_tables:
+            await make_tables(connection)
 
     async def close(self) -> None:
         await self._connections.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 
 from metadata_service.domain.refusals import StorageAway
+from metadata_service.storage.token_rows import DEFINITION
 
 _OF_A_RUN = "user_name TEXT, ts_epoch INTEGER NOT NULL, tags TEXT, system_tags TEXT"
 _OF_A_TASK = (
@@ -42,7 +43,9 @@ _TABLES = (
     "INSERT INTO numbers VALUES ('run', 0), ('task', 0)",
 )
 
-_STEPS = (_TABLES,)
+_TOKENS = (f"CREATE TABLE tokens ({DEFINITION}) WITHOUT ROWID",)
+
+_STEPS = (_TABLES, _TOKENS)
 """What each version adds to the one before. A file's version is SQLite's user_version."""
 
 VERSION = len(_STEPS)

@@ -12,6 +12,7 @@ from metadata_service.storage.sqlite.metadata import SqliteMetadata
 from metadata_service.storage.sqlite.runs import SqliteRuns
 from metadata_service.storage.sqlite.steps import SqliteSteps
 from metadata_service.storage.sqlite.tasks import SqliteTasks
+from metadata_service.storage.sqlite.tokens import SqliteTokens
 
 
 class SqliteStorage:
@@ -25,6 +26,7 @@ class SqliteStorage:
         self.tasks = SqliteTasks(self._connections)
         self.artifacts = SqliteArtifacts(self._connections)
         self.metadata = SqliteMetadata(self._connections)
+        self.tokens = SqliteTokens(self._connections)
 
     async def ask(self) -> None:
         await self._connections.read(lambda connection: connection.execute("SELECT count(*) FROM numbers").fetchone())
