@@ -131,6 +131,7 @@ def test_the_facts_of_a_release(chart: Chart) -> None:
         "namespace": "platform",
         "chart-version": yaml.safe_load((CHART / "Chart.yaml").read_text())["version"],
         "metadata-service-url": "http://probe-metadata-service.platform.svc:8080",
+        "metadata-service-admin-secret": "",
         "object-store-url": "http://probe-object-store.platform.svc:9000",
         "object-store-bucket": "metaflow",
         "object-store-secret": "probe-object-store-metaflow",

@@ -76,7 +76,7 @@ def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def test_every_route_asks_for_a_token_but_those_of_probes(guarded: Guarded) -> None:
-    open_to_all = {"/ping", "/version", "/healthcheck", "/readyz", "/openapi.json", "/auth/token"}
+    open_to_all = {"/ping", "/metrics", "/version", "/healthcheck", "/readyz", "/openapi.json", "/auth/token"}
     for route in ROUTES:
         path = re.sub(r"{\w+}", "1", route.path)
         wanted = 401
@@ -215,7 +215,7 @@ def test_the_word_of_others_than_the_proxy_counts_nothing(
         tmp_path / "metadata.db",
         MF_METADATA_AUTH="tokens",
         MF_METADATA_ADMIN_TOKEN=ADMIN,
-        MF_METADATA_TOKEN_RATE="1",
+        MF_METADATA_TOKEN_RATE="0.0001",
         MF_METADATA_TRUSTED_HEADER="kubeflow-userid",
         MF_METADATA_TRUSTED_PROXIES="10.0.0.0/8",
     )
@@ -224,8 +224,8 @@ def test_the_word_of_others_than_the_proxy_counts_nothing(
     assert httpx.get(service.url + "/flows", headers=claim).status_code == 401
 
     token = Guarded(service, SqliteStore(tmp_path / "metadata.db")).token("read")
-    statuses = [httpx.get(service.url + "/flows", headers={"x-api-key": token}).status_code for _ in range(20)]
-    assert set(statuses) == {200, 429} and statuses[:2] == [200, 200]
+    statuses = [httpx.get(service.url + "/flows", headers={"x-api-key": token}).status_code for _ in range(3)]
+    assert statuses == [200, 429, 429]
     assert httpx.get(service.url + "/flows", headers={"x-api-key": ADMIN}).status_code == 200
 
 

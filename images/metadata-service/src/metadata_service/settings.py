@@ -111,7 +111,7 @@ class AccessSettings:
     """Whether callers must show who they are."""
     admin_digest: str = ""
     """Of the token of the settings; empty when there is none."""
-    requests_per_second: float = 0
+    requests_per_second: float = 0.0
     trusted_header: str = ""
     trusted_proxies: tuple[Network, ...] = ()
 
@@ -173,6 +173,13 @@ class _Reader:
             return default
         return value
 
+    def rate(self, name: str) -> float:
+        value = self._parsed(name, 0.0, float)
+        if value is None or not 0 <= value <= 10**6:
+            self.wrong(name, f"{self.text(name)!r} is not a number up to a million. Give one or unset it.")
+            return 0.0
+        return value
+
     def choice(self, name: str, default: str, choices: tuple[str, ...], fold: Callable[[str], str]) -> str:
         value = fold(self.text(name, default))
         if value not in choices:
@@ -219,7 +226,7 @@ def _access(read: _Reader) -> AccessSettings:
     return AccessSettings(
         tokens=read.choice("MF_METADATA_AUTH", "off", _AUTH, str.lower) == "tokens",
         admin_digest=digest(admin) if admin else "",
-        requests_per_second=read.number("MF_METADATA_TOKEN_RATE", 0, 0, 10**6),
+        requests_per_second=read.rate("MF_METADATA_TOKEN_RATE"),
         trusted_header=header,
         trusted_proxies=proxies,
     )

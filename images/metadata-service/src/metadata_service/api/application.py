@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from metadata_service.api import artifacts, flows, metadata, operations, runs, steps, tasks, tokens
+from metadata_service.api import artifacts, flows, metadata, metrics, operations, runs, steps, tasks, tokens
 from metadata_service.api.access import Access
 from metadata_service.api.answers import EXCEPTION_HANDLERS, answer
 from metadata_service.api.description import Json, describe
@@ -28,6 +28,7 @@ async def openapi(request: Request) -> Response:
 ROUTES = [
     Operation("GET", "/openapi.json", openapi, needs=None, gives=dict[str, Any]),
     *operations.ROUTES,
+    *metrics.ROUTES,
     *flows.ROUTES,
     *runs.ROUTES,
     *steps.ROUTES,
@@ -51,6 +52,7 @@ def application(storage: Storage, limits: Limits, access: AccessSettings | None 
     app.router.redirect_slashes = False
     app.state.storage = storage
     app.state.limits = limits
+    app.state.metrics = metrics.Metrics(storage)
     app.state.access = Access(access or AccessSettings(), storage)
     # Outside of Starlette's own layers, so that the answer to a bug has the headers and the line in the log too.
-    return Envelope(app)
+    return Envelope(app, app.state.metrics)

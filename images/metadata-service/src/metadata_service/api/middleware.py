@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from metadata_service import API_VERSION
 from metadata_service.api.access import EVERYTHING
 from metadata_service.api.answers import answer_error
+from metadata_service.api.metrics import Metrics
 
 log = logging.getLogger("metadata_service.requests")
 
@@ -23,14 +24,15 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOGGED_PATH = 1000
 
 # Asked every few seconds by whoever watches the service; only their failures are worth a line.
-_PROBES = frozenset({"/ping", "/readyz", "/healthcheck"})
+_PROBES = frozenset({"/ping", "/readyz", "/healthcheck", "/metrics"})
 
 
 class Envelope:
     """Wraps the application. Takes the caller's request id if it is one that may stand in a log."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,6 +60,8 @@ class Envelope:
                 refusal = answer_error(Request(scope), 400, "The path is not text in UTF-8. Correct it.")
                 await refusal(scope, receive, send_with_headers)
         finally:
+            seconds = time.perf_counter() - started
+            self._metrics.observe(scope["method"], scope.get("template", "none"), status, seconds)
             quiet = scope["path"] in _PROBES and status < 400
             log.log(
                 logging.DEBUG if quiet else logging.INFO,
@@ -68,7 +72,7 @@ class Envelope:
                     "path": scope["path"][:_LOGGED_PATH],
                     "status": status,
                     **({"caller": grant.caller} if (grant := scope.get("grant")) and grant is not EVERYTHING else {}),
-                    "ms": round((time.perf_counter() - started) * 1000, 1),
+                    "ms": round(seconds * 1000, 1),
                 },
             )
 

@@ -15,6 +15,7 @@ import msgspec
 
 from metadata_service.domain.refusals import Malformed
 from metadata_service.domain.selection import (
+    STATUSES,
     Comparison,
     Cursor,
     CursorValue,
@@ -52,7 +53,6 @@ TASK_FIELDS: Fields = {
     "last_heartbeat_ts": "number",
 }
 
-_STATUSES = ("running", "completed", "failed")
 _MAX_INT = 2**63 - 1
 _COMPARISONS: tuple[Comparison, ...] = get_args(Comparison)
 _LIKENESSES: tuple[Likeness, ...] = get_args(Likeness)
@@ -164,8 +164,8 @@ def _field_filter(name: str, field: str, operator: str, value: str, kind: Kind) 
 
 
 def _value(name: str, text: str, kind: Kind) -> int | str:
-    if kind == "status" and text not in _STATUSES:
-        raise Malformed(f"{name}: {text[:40]!r} is not a status. Use one of {', '.join(_STATUSES)}.")
+    if kind == "status" and text not in STATUSES:
+        raise Malformed(f"{name}: {text[:40]!r} is not a status. Use one of {', '.join(STATUSES)}.")
     if kind != "number":
         return text
     digits = text.removeprefix("-")

@@ -44,6 +44,7 @@ class Operation(Route):
             needs = "read" if method == "GET" else "write"
 
         async def admitted(request: Request) -> Response:
+            request.scope["template"] = path
             if needs is not None:
                 grant = await access(request).admit(request, needs)
                 request.scope["grant"] = grant

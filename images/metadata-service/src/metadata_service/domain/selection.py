@@ -14,6 +14,10 @@ Cursor: TypeAlias = tuple[CursorValue, ...]
 R = TypeVar("R")
 
 
+STATUSES = ("running", "completed", "failed")
+"""What a run can be."""
+
+
 class Order(Enum):
     """The sort key of each list, newest first; the time alone would not be unique."""
 

@@ -10,6 +10,7 @@ All methods raise StorageAway while the store cannot be asked, and Malformed for
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from metadata_service.domain.drafts import NewArtifact, NewFlow, NewMetadatum, NewRun, NewStep, NewTask, TagChange
@@ -116,6 +117,16 @@ class Tokens(Protocol):
         """Let it be valid no longer than until then, in seconds since 1970. Raises NotFound."""
 
 
+@dataclass(frozen=True)
+class Census:
+    """How much a store holds."""
+
+    rows: dict[str, int]
+    """Rows by table, as well as is known without counting them."""
+    recent_runs: dict[str, int]
+    """Runs of the last day by status; of more than a thousand the newest."""
+
+
 class Storage(Protocol):
     @property
     def flows(self) -> Flows: ...
@@ -137,6 +148,11 @@ class Storage(Protocol):
 
     @property
     def tokens(self) -> Tokens: ...
+
+    def load(self) -> dict[str, float]:
+        """How busy the store is now: connections, and what waits for them."""
+
+    async def count(self) -> Census: ...
 
     async def ask(self) -> None:
         """Return if the store answers and is ready for all of the above."""

@@ -27,6 +27,11 @@ TASK_COLUMNS = "t.ts_epoch, t.task_id, t.step_name, t.task_name, t.user_name, t.
 """Of a row of tasks: the sort key first, then the rest in the order in which `as_task` takes it."""
 
 
+RECENT_MS = 86_400_000
+RECENT_MOST = 1000
+"""Which runs are counted by status: those of the last day, and of these so many at most."""
+
+
 def as_json(tags: Tags) -> str:
     """Tags for a column. None becomes JSON's null, as upstream stores it: SQL's would blank PostgreSQL's tag index."""
     return msgspec.json.encode(tags).decode()

@@ -79,6 +79,15 @@ class Connections:
             await connection.execute("SELECT 1")
         self._here()
 
+    def load(self) -> dict[str, float]:
+        """The pool's connections, those that are idle, and the requests that wait for one."""
+        stats = {} if self._pool is None else self._pool.get_stats()
+        return {
+            "connections": stats.get("pool_size", 0),
+            "idle": stats.get("pool_available", 0),
+            "waiting": stats.get("requests_waiting", 0),
+        }
+
     async def keep(self, prepare: Callable[[Connection], Awaitable[object]]) -> None:
         """Connect, prepare the database once, and notice when it goes and comes. Ends only when cancelled.
 

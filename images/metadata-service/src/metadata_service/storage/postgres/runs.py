@@ -9,13 +9,13 @@ from metadata_service.domain.heartbeats import WAIT_SECONDS, client_sends_heartb
 from metadata_service.domain.keys import RunPath
 from metadata_service.domain.records import Run
 from metadata_service.domain.refusals import AlreadyThere, NotFound
-from metadata_service.domain.selection import Listing, Order, Selection
+from metadata_service.domain.selection import STATUSES, Listing, Order, Selection
 from metadata_service.domain.tags import changed_tags
 from metadata_service.storage.lineage import shown, tag_list
 from metadata_service.storage.postgres.ancestors import NOW_MS, NOW_S, path_parameters, run_is
 from metadata_service.storage.postgres.conditions import Conditions
 from metadata_service.storage.postgres.connections import Connections
-from metadata_service.storage.rows import as_json, no_run
+from metadata_service.storage.rows import RECENT_MOST, RECENT_MS, as_json, no_run
 from metadata_service.storage.selecting import listing, paged
 
 _COLUMNS = "r.flow_id, r.run_number, r.run_id, r.user_name, r.ts_epoch, r.last_heartbeat_ts, r.tags, r.system_tags"
@@ -120,6 +120,17 @@ class PostgresRuns:
         async with self._connections.connection() as connection:
             rows = await (await connection.execute(query, conditions.parameters)).fetchall()
         return listing(rows, selection.page, Order.RUNS, lambda row: _run(*row[2:]))
+
+    async def count_recent(self) -> dict[str, int]:
+        """Runs of the last day by status; of more than a thousand the newest."""
+        query = f"""
+            SELECT s.status, count(*) FROM (
+                SELECT * FROM runs_v3 WHERE ts_epoch > {NOW_MS} - {RECENT_MS} ORDER BY ts_epoch DESC LIMIT {RECENT_MOST}
+            ) AS r {_STATUS} GROUP BY s.status
+        """
+        async with self._connections.connection() as connection:
+            rows = await (await connection.execute(query, {"cutoff": self._cutoff_seconds})).fetchall()
+        return dict.fromkeys(STATUSES, 0) | dict(rows)
 
     async def beat(self, path: RunPath) -> None:
         this = f"r.flow_id = %(flow)s AND {run_is(path.run)}"

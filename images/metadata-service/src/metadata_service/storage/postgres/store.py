@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from metadata_service.settings import DatabaseSettings
+from metadata_service.storage.interface import Census
 from metadata_service.storage.postgres.artifacts import PostgresArtifacts
 from metadata_service.storage.postgres.connections import Connection, Connections
+from metadata_service.storage.postgres.counting import count_rows
 from metadata_service.storage.postgres.flows import PostgresFlows
 from metadata_service.storage.postgres.metadata import PostgresMetadata
 from metadata_service.storage.postgres.migrate import migrate
@@ -29,6 +31,12 @@ class PostgresStorage:
         self.metadata = PostgresMetadata(self._connections)
         self.tokens = PostgresTokens(self._connections)
         self._own_tables = settings.own_tables
+
+    def load(self) -> dict[str, float]:
+        return self._connections.load()
+
+    async def count(self) -> Census:
+        return Census(await count_rows(self._connections), await self.runs.count_recent())
 
     async def ask(self) -> None:
         await self._connections.ask(_ASK_SECONDS)

@@ -66,6 +66,10 @@ class Connections:
             if connection is not None:
                 connection.close()
 
+    def load(self) -> dict[str, float]:
+        """The connections that only read, those that are idle, and the writes that wait."""
+        return {"connections": _READERS, "idle": len(self._idle), "waiting": len(self._waiting)}
+
     async def write(self, work: Work[T]) -> T:
         """Do the work in a transaction; gives what it gives when that is on the disk.
 

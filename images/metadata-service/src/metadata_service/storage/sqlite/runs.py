@@ -9,10 +9,10 @@ from metadata_service.domain.heartbeats import WAIT_SECONDS, client_sends_heartb
 from metadata_service.domain.keys import RunPath
 from metadata_service.domain.records import Run
 from metadata_service.domain.refusals import AlreadyThere, NotFound
-from metadata_service.domain.selection import Listing, Order, Selection
+from metadata_service.domain.selection import STATUSES, Listing, Order, Selection
 from metadata_service.domain.tags import changed_tags
 from metadata_service.storage.lineage import shown, tag_list
-from metadata_service.storage.rows import as_json, no_run
+from metadata_service.storage.rows import RECENT_MOST, RECENT_MS, as_json, no_run
 from metadata_service.storage.selecting import Row, paged
 from metadata_service.storage.sqlite.ancestors import (
     next_number,
@@ -113,6 +113,18 @@ class SqliteRuns:
             selection.page,
             Order.RUNS,
         )
+
+    async def count_recent(self) -> dict[str, int]:
+        """Runs of the last day by status; of more than a thousand the newest."""
+        query = f"""
+            SELECT {_STATUS} AS status, count(*) FROM (
+                SELECT * FROM runs_v3 WHERE ts_epoch > :now * 1000 - {RECENT_MS}
+                ORDER BY ts_epoch DESC LIMIT {RECENT_MOST}
+            ) AS r GROUP BY 1
+        """
+        parameters = {"now": now_s(), "cutoff": self._cutoff_seconds}
+        rows = await self._connections.read(lambda connection: connection.execute(query, parameters).fetchall())
+        return dict.fromkeys(STATUSES, 0) | dict(rows)
 
     async def beat(self, path: RunPath) -> None:
         this = f"flow_id = :flow AND {run_is(path.run, 'runs_v3')}"

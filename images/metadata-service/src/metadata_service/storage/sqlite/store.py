@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from metadata_service.settings import SqliteSettings
+from metadata_service.storage.interface import Census
 from metadata_service.storage.sqlite.artifacts import SqliteArtifacts
 from metadata_service.storage.sqlite.connections import Connections
 from metadata_service.storage.sqlite.flows import SqliteFlows
@@ -27,6 +28,15 @@ class SqliteStorage:
         self.artifacts = SqliteArtifacts(self._connections)
         self.metadata = SqliteMetadata(self._connections)
         self.tokens = SqliteTokens(self._connections)
+
+    def load(self) -> dict[str, float]:
+        return self._connections.load()
+
+    async def count(self) -> Census:
+        # Only what has numbers of its own is known without reading it all.
+        query = "SELECT (SELECT last FROM numbers WHERE of = 'run'), (SELECT max(id) FROM metadata_v3)"
+        runs, metadata = await self._connections.read(lambda connection: connection.execute(query).fetchone())
+        return Census({"runs": runs, "metadata": metadata or 0}, await self.runs.count_recent())
 
     async def ask(self) -> None:
         await self._connections.read(lambda connection: connection.execute("SELECT count(*) FROM numbers").fetchone())
