@@ -19,6 +19,31 @@ FLOW = two_steps(
     before='@schedule(cron="30 4 * * MON")\n',
 )
 
+WIDE = """from metaflow import FlowSpec, step
+
+class WideFlow(FlowSpec):
+    @step
+    def start(self):
+        self.numbers = [1, 2, 3]
+        self.next(self.work, foreach="numbers")
+
+    @step
+    def work(self):
+        self.next(self.join)
+
+    @step
+    def join(self, inputs):
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+if __name__ == "__main__":
+    WideFlow()
+"""
+LIMITS = ("--batches", "100", "7", "--splits-per-pod", "5")
+
 
 @pytest.fixture
 def flow(tmp_path: Path) -> Path:
@@ -47,6 +72,31 @@ def test_resources_for_a_newer_server_are_written_without_asking_any(flow: Path)
     assert version["spec"]["pipelineSpec"]["pipelineInfo"]["displayName"] == "Nightly"
     platform = version["spec"]["platformSpec"]["platforms"]["kubernetes"]
     assert platform["pipelineConfig"] == {"activeDeadlineSeconds": 60}
+
+
+def test_what_shares_a_pod_is_the_users_choice_and_the_same_is_written_twice(flow: Path) -> None:
+    """Two steps alike share a pod; a foreach of one pod is batched as far as the user says."""
+    flow.write_text(WIDE)
+    written = {}
+    for words in ((), ("--no-fuse",), ("--splits-per-pod", "5", "--max-workers", "7"), ("--splits-per-pod", "1")):
+        first, again = (command(flow, "kubeflow-pipelines", "create", "--only-json", *words) for _ in range(2))
+        assert first.returncode == 0, first.stderr
+        assert first.stdout == again.stdout
+        pipeline = json.loads(first.stdout.split("\n---\n")[0])
+        args = pipeline["deploymentSpec"]["executors"]["pod-1"]["container"]["args"]
+        written[words] = list(pipeline["root"]["dag"]["tasks"]), [word for word in args if word in LIMITS]
+    assert list(written.values()) == [
+        (["join", "start", "work"], ["--batches", "100"]),
+        (["end", "join", "start", "work"], ["--batches", "100"]),
+        (["join", "start", "work"], ["--batches", "7", "--splits-per-pod", "5"]),
+        (["join", "start", "work"], []),
+    ]
+
+
+def test_no_split_at_all_in_a_pod_is_refused(flow: Path) -> None:
+    done = command(flow, "kubeflow-pipelines", "create", "--only-json", "--splits-per-pod", "0")
+    assert done.returncode == 2
+    assert "--splits-per-pod" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_an_option_that_the_usual_version_does_not_know_is_refused(flow: Path) -> None:

@@ -78,10 +78,11 @@ def test_what_was_compiled_is_at_hand(kubeflow: Kubeflow, tmp_path: Path) -> Non
 
     (tmp_path / "door_flow.py").write_text(FLOW)
     made = Deployer(str(tmp_path / "door_flow.py"), show_output=False, pylint=False)
-    deployed = made.kubeflow_pipelines(name="other").create(only_json=True, max_workers=7)
+    deployed = made.kubeflow_pipelines(name="other").create(only_json=True, max_workers=7, fuse=False)
     assert (deployed.id, deployed.flow_name) == ("other", "DoorFlow")
     pipeline, _ = (json.loads(part) for part in deployed.pipeline_documents.split("\n---\n"))
     assert pipeline["pipelineInfo"]["name"] == "other"
+    assert set(pipeline["root"]["dag"]["tasks"]) == {"start", "end"}
     assert deployed.production_token is None
     with pytest.raises(RuntimeError, match="excludes --generate-new-token"):
         made.kubeflow_pipelines().create(only_json=True, new_token="a", generate_new_token=True)

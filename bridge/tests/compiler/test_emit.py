@@ -8,7 +8,7 @@ from bridge.tests.lib import protos
 from bridge.tests.lib.graphs import TARGET, decorated, flow, kubernetes, with_step
 from bridge.tests.lib.walks import compiled, walk
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler import gangs
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Flow, Parameter, Step
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Flow, Parameter, Step, Target
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import GangRecord
 
 LINEAR = flow("start > a\na > end")
@@ -32,8 +32,8 @@ EVERY_FIELD = kubernetes(
 )
 
 
-def documents(whole: Flow) -> tuple[dict[str, Any], dict[str, Any]]:
-    pipeline, platform = (json.loads(part) for part in compiled(whole).split("\n---\n"))
+def documents(whole: Flow, target: Target = TARGET) -> tuple[dict[str, Any], dict[str, Any]]:
+    pipeline, platform = (json.loads(part) for part in compiled(whole, target).split("\n---\n"))
     return pipeline, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
 
 
@@ -182,6 +182,30 @@ def test_steps_with_other_timeouts_share_a_component_and_the_drivers_of_gangs_an
     loop = replace(looped.steps["a"], timeout_seconds=60)
     for each in (with_step(LINEAR, gang), with_step(looped, loop)):
         assert "activeDeadlineSeconds" not in json.dumps(documents(each))
+
+
+def test_the_deadline_of_a_pod_of_several_steps_is_for_all_attempts_of_each() -> None:
+    whole = flow("start > a\na > b\nb > end")
+    for name, seconds in (("a", 60), ("b", 1800)):
+        limited = replace(whole.steps[name], timeout_seconds=seconds, retries=2, minutes_between_retries=3)
+        whole = with_step(whole, limited)
+    _, executors = documents(whole, replace(TARGET, fuse=True))
+    deadlines = {executor.get("activeDeadlineSeconds") for executor in executors.values()}
+    assert deadlines == {None, 2 * (3 * 7200 + 2 * 180)}
+
+
+def test_a_step_with_a_deadline_shares_no_pod_with_one_that_has_none() -> None:
+    whole = with_step(LINEAR, replace(LINEAR.steps["a"], timeout_seconds=60))
+    pipeline, _ = documents(whole, replace(TARGET, fuse=True))
+    assert set(pipeline["root"]["dag"]["tasks"]) == {"start", "a", "end"}
+
+
+def test_a_pod_that_may_run_any_number_of_splits_has_no_deadline() -> None:
+    whole = flow("start * a\na > join\njoin > end")
+    whole = with_step(whole, replace(whole.steps["a"], timeout_seconds=60))
+    for splits, deadlines in ((None, {None}), (4, {None}), (1, {None, 7200})):
+        _, executors = documents(whole, replace(TARGET, splits_per_pod=splits))
+        assert {executor.get("activeDeadlineSeconds") for executor in executors.values()} == deadlines
 
 
 def test_nothing_is_taken_from_a_cache() -> None:

@@ -17,7 +17,7 @@ from bridge.tests.lib.interpreter import Interpreter
 from bridge.tests.lib.scheduler import schedule
 from bridge.tests.lib.walks import Runner, compiled, flow_of
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.checks import problems
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Loops
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Target
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.structure import MOST_COPIES
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.describe import Ownership, StoredCode, deployment
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.inputs import TaskPlace
@@ -49,14 +49,13 @@ class Fates:
         return self.numbers[(sum(map(ord, step)) + sum(path)) % len(self.numbers)]
 
 
-def check(drawing: Drawing, fates: Fates, loops: Loops, copies: int) -> None:
+def check(drawing: Drawing, fates: Fates, target: Target, copies: int) -> None:
     """Walk the compiled flow and Metaflow's own graph, and compare what ran."""
     graph = flow_class(drawing.source())._graph
-    target = replace(TARGET, loops=loops)
     flow = flow_of(graph)
     assert problems(flow, target) == []
     record = deployment(flow, target, StoredCode("s3://bucket/code", "0", "{}"), Ownership("tester", ""))
-    runner = Runner(record.steps, fates.width, fates.choice, loops)
+    runner = Runner(record.steps, fates.width, fates.choice, target.loops)
     Interpreter(compiled(flow, target, copies), runner).run()
     wanted = schedule(graph, fates.width, fates.choice)
     assert runner.ran == wanted
@@ -69,12 +68,19 @@ def test_the_documents_run_what_metaflow_runs(capsys: pytest.CaptureFixture[str]
     @given(
         drawing=drawings(),
         numbers=st.lists(st.integers(0, 5), min_size=3, max_size=7),
-        loops=st.sampled_from(["pod", "pods"]),
+        target=st.builds(
+            partial(replace, TARGET),
+            loops=st.sampled_from(["pod", "pods"]),
+            fuse=st.sampled_from([True, False]),
+            splits_per_pod=st.sampled_from([None, 1, 2]),
+            max_workers=st.sampled_from([1, 2, 4]),
+        ),
         copies=st.sampled_from([MOST_COPIES, 0, 1]),
     )
-    def all_graphs(drawing: Drawing, numbers: list[int], loops: Loops, copies: int) -> None:
-        counts.update([*drawing.features, "graphs"])
-        check(drawing, Fates(numbers), loops, copies)
+    def all_graphs(drawing: Drawing, numbers: list[int], target: Target, copies: int) -> None:
+        shared = (["fused"] if target.fuse else []) + (["batched"] if target.splits_per_pod != 1 else [])
+        counts.update([*drawing.features, "graphs", *shared])
+        check(drawing, Fates(numbers), target, copies)
 
     all_graphs()
     with capsys.disabled():

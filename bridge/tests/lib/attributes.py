@@ -18,7 +18,7 @@ from bridge.tests.lib.graphs import TARGET
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines import cli, compat, deploy, describe
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler import checks
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.emit import Documents, Payload, emit
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Target
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Flow, Target
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.read import read, with_interpreters
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.structure import structure
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.wiring import wire
@@ -123,8 +123,7 @@ class Compiled:
 def compiled(state: Any, target: Target = TARGET) -> Compiled:
     """What `create` makes of the flow, but for the pipeline's name: that is the flow's own."""
     target = replace(target, pipeline=cli._pipeline_name(deploy.identity(state), None))
-    compat.attach_kubernetes(state)
-    flow = with_interpreters(state, read(state))
+    flow = settled(state)
     problems = [str(each) for each in checks.problems(flow, target)]
     if problems:
         return Compiled(problems)
@@ -139,6 +138,12 @@ def compiled(state: Any, target: Target = TARGET) -> Compiled:
         "schedule": deploy.scheduled(state),
     }
     return Compiled([], documents, dict(_paths(whole, "")))
+
+
+def settled(state: Any) -> Flow:
+    """The flow as the compiler's later stages see it."""
+    compat.attach_kubernetes(state)
+    return with_interpreters(state, read(state))
 
 
 def flow_with(

@@ -15,7 +15,15 @@ from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import
     Target,
 )
 
-TARGET = Target(pipeline="testflow", max_workers=4, steps_config="steps-config", steps_secret="steps-secret")
+# Each step in a pod of its own, where a test does not ask for more.
+TARGET = Target(
+    pipeline="testflow",
+    max_workers=4,
+    steps_config="steps-config",
+    steps_secret="steps-secret",
+    fuse=False,
+    splits_per_pod=1,
+)
 
 KUBERNETES: Mapping[str, Any] = {
     "cpu": "1",

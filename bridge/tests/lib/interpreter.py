@@ -37,11 +37,17 @@ Start = Callable[[Container], int]
 
 @dataclass
 class Interpreter:
-    """The documents of one pipeline, and the containers that ran."""
+    """The documents of one pipeline, the containers that ran, and how many drivers did: 2.14 starts a pod for each."""
 
     text: str
     start: Start
     ran: list[Container] = field(default_factory=list)
+    drivers: int = 0
+
+    @property
+    def pods(self) -> int:
+        """How many pods the run had."""
+        return self.drivers + len(self.ran)
 
     def __post_init__(self) -> None:
         self.pipeline, self.platform = (json.loads(part) for part in self.text.split("\n---\n"))
@@ -61,6 +67,7 @@ class Interpreter:
                 given[name] = declared["defaultValue"]
         if unknown := set(given) - set(_inputs(root)):
             raise PipelineError(f"unknown parameters {sorted(unknown)}")
+        self.drivers += 1
         with TemporaryDirectory() as self._folder:
             self._dag(root["dag"], given, "root")
         return self.ran
@@ -89,6 +96,7 @@ class Interpreter:
             key: self._value(source, inputs, outputs, task, f"{where}.{name}")
             for key, source in task.get("inputs", {}).get("parameters", {}).items()
         }
+        self.drivers += 1
         if not _wanted(task, values, f"{where}.{name}"):
             return None
         if "parameterIterator" not in task:
@@ -99,6 +107,7 @@ class Interpreter:
             if not isinstance(item, str):
                 raise PipelineError(f"{where}.{name}: item {item!r} is no STRING")
             handed = {**values, iterator["itemInput"]: item}
+            self.drivers += 1
             self._work(task, component, handed, f"{where}.{name}.iteration-iterations({index}:{index}).iteration-item")
         return {}
 

@@ -1,9 +1,8 @@
 """Compiled documents walked without processes, in place of the runner a stand-in that stores what tasks store."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,13 @@ from bridge.tests.lib.graphs import KUBERNETES, TARGET
 from bridge.tests.lib.interpreter import Container, Interpreter
 from bridge.tests.lib.scheduler import Choice, Width
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.emit import Payload, emit
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.fuse import fuse
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Decorator, Flow, Place, Target
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.read import steps
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.structure import MOST_COPIES, structure
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.wiring import wire
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.inputs import TaskPlace, arrived, inputs
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.outputs import Batches, write_choice, write_splits
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import Loops, StepRecord
 
 PAYLOAD = Payload(("sh", "-c", "BOOT"), "s3://bucket/record")
@@ -29,7 +30,7 @@ Ran = tuple[str, tuple[int, ...]]
 
 def compiled(flow: Flow, target: Target = TARGET, copies: int = MOST_COPIES) -> str:
     """The text that would be uploaded."""
-    return emit(flow, wire(flow, structure(flow, copies), target.loops), target, PAYLOAD).text()
+    return emit(flow, wire(flow, fuse(structure(flow, copies), target), target.loops), target, PAYLOAD).text()
 
 
 def flow_of(graph: Any) -> Flow:
@@ -39,18 +40,44 @@ def flow_of(graph: Any) -> Flow:
     return Flow(graph.name, "flow.py", Place("flow.py", 1), "", graph.start_step, graph.end_step, found)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a container is asked to run: its steps one after the other, at each of these index paths."""
+
+    steps: tuple[str, ...]
+    paths: tuple[tuple[int, ...], ...]
+    splits_file: Path | None
+    batches: Batches | None
+    choice_file: Path | None
+    among: tuple[str, ...]
+
+    @classmethod
+    def of(cls, container: Container) -> "Asked":
+        """The container's arguments, read."""
+        options = container.argv[LEADING + 1 :]
+        given = dict(pairwise(options))
+        indexes = [value.split(":") for flag, value in pairwise(options) if flag == "--index"]
+        ranges = [range(int(each[0]), int(each[-1]) + (len(each) == 1)) for each in indexes]
+        return cls(
+            tuple(container.argv[LEADING].split(",")),
+            tuple(product(*ranges)),
+            Path(given["--splits"]) if "--splits" in given else None,
+            Batches(int(given["--batches"]), int(given.get("--splits-per-pod", 1))) if "--batches" in given else None,
+            Path(given["--choice"]) if "--choice" in given else None,
+            tuple(given["--among"].split(",")) if "--among" in given else (),
+        )
+
+
 def walk(text: str, splits: Cardinality, parameters: Mapping[str, str] | None = None) -> list[Ran]:
     """The tasks that ran, in order, when every foreach has the cardinality that `splits` says."""
     ran: list[Ran] = []
 
     def start(container: Container) -> int:
-        step, options = container.argv[LEADING], container.argv[LEADING + 1 :]
-        path = tuple(int(value) for flag, value in pairwise(options) if flag == "--index")
-        ran.append((step, path))
-        if "--splits" in options:
-            file = Path(options[options.index("--splits") + 1])
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps([str(index) for index in range(splits(step, path))]))
+        asked = Asked.of(container)
+        ran.extend((step, path) for path in asked.paths for step in asked.steps)
+        if asked.splits_file is not None:
+            (path,) = asked.paths
+            write_splits(asked.splits_file, splits(asked.steps[-1], path), asked.batches)
         return 0
 
     Interpreter(text, start).run(parameters)
@@ -72,24 +99,19 @@ class Runner:
 
     def __call__(self, container: Container) -> int:
         """Run a container."""
-        step, options = container.argv[LEADING], container.argv[LEADING + 1 :]
-        place = TaskPlace(step, tuple(int(value) for flag, value in pairwise(options) if flag == "--index"))
-        if "--among" in options:
-            among = options[options.index("--among") + 1].split(",")
-            _write(options[options.index("--choice") + 1], arrived(self.steps, place, among, self))
+        asked = Asked.of(container)
+        if asked.among:
+            (step,), (path,) = asked.steps, asked.paths
+            assert asked.choice_file is not None
+            write_choice(asked.choice_file, arrived(self.steps, TaskPlace(step, path), asked.among, self))
             return 0
-        place = replace(place, round=self.last_round(*_at(place)))
-        if self.next.get(place) == (step,):
-            place = replace(place, round=place.round + 1)
-        while place not in self.next:
-            self._task(place)
-            if self.next[place] == (step,) and self.loops == "pod":
-                place = replace(place, round=place.round + 1)
-        if "--splits" in options:
-            splits = [str(index) for index in range(self.splits(*_at(place)))]
-            _write(options[options.index("--splits") + 1], json.dumps(splits))
-        if "--choice" in options:
-            _write(options[options.index("--choice") + 1], *self.next[place])
+        for path in asked.paths:
+            for step in asked.steps:
+                place = self._rounds(TaskPlace(step, path))
+        if asked.splits_file is not None:
+            write_splits(asked.splits_file, self.splits(*_at(place)), asked.batches)
+        if asked.choice_file is not None:
+            write_choice(asked.choice_file, *self.next[place])
         return 0
 
     def splits(self, step: str, path: tuple[int, ...]) -> int:
@@ -105,6 +127,17 @@ class Runner:
         """The last round that began."""
         return max((place.round for place in self.next if _at(place) == (step, path)), default=0)
 
+    def _rounds(self, place: TaskPlace) -> TaskPlace:
+        """Run the task, or the rounds of it that this pod is for; gives the last."""
+        place = replace(place, round=self.last_round(*_at(place)))
+        if self.next.get(place) == (place.step,):
+            place = replace(place, round=place.round + 1)
+        while place not in self.next:
+            self._task(place)
+            if self.next[place] == (place.step,) and self.loops == "pod":
+                place = replace(place, round=place.round + 1)
+        return place
+
     def _task(self, place: TaskPlace) -> None:
         step = self.steps[place.step]
         self.ran[place] = inputs(self.steps, place, self)
@@ -115,8 +148,3 @@ class Runner:
 
 def _at(place: TaskPlace) -> tuple[str, tuple[int, ...]]:
     return place.step, place.path
-
-
-def _write(file: str, text: str) -> None:
-    Path(file).parent.mkdir(parents=True, exist_ok=True)
-    Path(file).write_text(text)

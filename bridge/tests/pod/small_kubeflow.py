@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -191,21 +192,26 @@ class SmallKubeflow:
         if step == self.deployment.start_step:
             argv += [word for each in self.deployment.parameters for word in self._parameter(each)]
             argv += [f"--origin={self.origin.to_text() if self.origin else ''}"]
+        self.pods[step, path] = self.pods.get((step, path), 0) + 1
+        return self.container(argv, attempt, **variables)
+
+    def container(self, argv: Sequence[str], attempt: int = 0, **variables: str) -> subprocess.Popen[str]:
+        """Start a container with these arguments behind the record's URL, as attempt `attempt` of its node."""
+        indexes = [value for flag, value in pairwise(argv) if flag == "--index"]
         told = {
             "TRIBUTARY_RUN": self.run,
             "TRIBUTARY_NODE": f"wf-1.root.iteration-item(0:0).executor({attempt})",
-            "TRIBUTARY_POD": f"wf-1-{step}-{attempt}",
+            "TRIBUTARY_POD": "-".join(("wf-1", argv[0], *indexes, str(attempt))),
         }
-        if self.gangs is not None and self.deployment.steps[step].gang is not None:
-            told["TRIBUTARY_POD"] = "-".join(("wf-1", step, *map(str, path), str(attempt)))
+        step = self.deployment.steps.get(argv[0])
+        if self.gangs is not None and step is not None and step.gang is not None:
             told |= self.gangs.driver(told["TRIBUTARY_POD"], self._command(argv), told | variables)
-        self.pods[step, path] = self.pods.get((step, path), 0) + 1
         return self._start(argv, told | dict(self.variables) | variables)
 
-    def _command(self, argv: list[str]) -> list[str]:
+    def _command(self, argv: Sequence[str]) -> list[str]:
         return [sys.executable, "-uc", RUNNER, str(self.record_file), *argv]
 
-    def _start(self, argv: list[str], variables: Mapping[str, str]) -> subprocess.Popen[str]:
+    def _start(self, argv: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
             self._command(argv),
             cwd=self.flows,

@@ -44,7 +44,12 @@ def test_what_the_pod_is_told(environ: dict[str, str], attempt: int) -> None:
     ],
 )
 def test_the_attempt_to_run(node: str, started: set[int], retries: tuple[int, int], wanted: Attempt) -> None:
-    assert resolve({NODE: node}, History(frozenset(started), finished=False), *retries) == wanted
+    assert resolve(told({NODE: node}), History(frozenset(started), finished=False), *retries) == wanted
+
+
+def test_what_a_pod_of_several_tasks_is_told_says_nothing_of_one_of_them() -> None:
+    assert resolve(0, History(frozenset(), finished=False), 2, 0) == Attempt(0, 2)
+    assert [Attempt(number, 1).has_next for number in range(3)] == [True, False, False]
 
 
 def test_an_attempt_past_the_users_retries_is_the_fallback() -> None:
@@ -56,16 +61,16 @@ def test_an_attempt_past_the_users_retries_is_the_fallback() -> None:
 @pytest.mark.parametrize(
     ("started", "told", "wanted"),
     [
-        ([], "0", Attempt(0, 1)),
-        ([], "3", Attempt(0, 1)),
-        ([0], "1", Attempt(1, 1)),
-        ([0, 1], "1", None),
-        ([0, 1], "0", Attempt(2, 2)),
+        ([], 0, Attempt(0, 1)),
+        ([], 3, Attempt(0, 1)),
+        ([0], 1, Attempt(1, 1)),
+        ([0, 1], 1, None),
+        ([0, 1], 0, Attempt(2, 2)),
     ],
 )
 def test_the_attempts_of_a_round_are_counted_by_what_was_stored(
-    started: list[int], told: str, wanted: Attempt | None
+    started: list[int], told: int, wanted: Attempt | None
 ) -> None:
     """A pod's own count is that of all rounds in it; only its first pod may go past the user's retries."""
-    found = resolve_round({"KFP_RETRY_INDEX": told}, History(frozenset(started), finished=False), user_code_retries=1)
+    found = resolve_round(told, History(frozenset(started), finished=False), user_code_retries=1)
     assert found == wanted

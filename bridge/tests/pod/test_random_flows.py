@@ -21,7 +21,7 @@ from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import
 SHARES = {"switch": 1 / 3, "nested": 1 / 3, "loop": 1 / 5}
 
 
-def check(drawing: Drawing, loops: Loops, folder: Path) -> None:
+def check(drawing: Drawing, loops: Loops, shared: bool, folder: Path) -> None:
     """Run a drawn flow in both ways and compare."""
     here, there = folder / "here", folder / "there"
     for each in (here, there):
@@ -30,7 +30,8 @@ def check(drawing: Drawing, loops: Loops, folder: Path) -> None:
     file.write_text(drawing.source())
     deployment = describe(file, there, loops=loops)
     run = SmallKubeflow(deployment, there, flows=folder)
-    documents = compiled(flow_of(load(file)._graph), replace(TARGET, loops=loops))
+    target = replace(TARGET, loops=loops, fuse=shared, splits_per_pod=None if shared else 1, max_workers=2)
+    documents = compiled(flow_of(load(file)._graph), target)
     Interpreter(documents, run.start).run()
     wanted = tasks("DrawnFlow", here, run_locally(file, here))
     assert differences(wanted, tasks("DrawnFlow", there, f"kfp-{run.run}")) == [], drawing.source()
@@ -49,11 +50,11 @@ def test_the_runner_leaves_what_a_local_run_leaves(flows: int, capsys: pytest.Ca
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(drawing=drawings(most=5), loops=st.sampled_from(["pod", "pods"]))
-    def all_flows(drawing: Drawing, loops: Loops) -> None:
+    @given(drawing=drawings(most=5), loops=st.sampled_from(["pod", "pods"]), shared=st.booleans())
+    def all_flows(drawing: Drawing, loops: Loops, shared: bool) -> None:
         counts.update([*drawing.features, "flows"])
         with TemporaryDirectory() as folder:
-            check(drawing, loops, Path(folder))
+            check(drawing, loops, shared, Path(folder))
 
     all_flows()
     with capsys.disabled():

@@ -22,8 +22,10 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        (["other"], "arguments of the container: argument step: invalid choice: 'other'"),
-        (["start", "--index", "x"], "arguments of the container: argument --index: invalid int value: 'x'"),
+        (["other"], "arguments of the container: no step 'other' was deployed. Deploy the flow again."),
+        (["start,other"], "arguments of the container: no step 'other' was deployed. Deploy the flow again."),
+        (["start", "--index", "x"], "arguments of the container: argument --index: 'x' is no index"),
+        (["start", "--index", "0:"], "arguments of the container: argument --index: '0:' is no index"),
         (
             ["start", "--new", "1"],
             "arguments of the container: unrecognized arguments: --new 1. Deploy the flow again.",

@@ -292,10 +292,11 @@ def test_how_a_command_ended(text: str, wanted: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_no_thread_is_left_where_a_command_leaves_a_child_that_holds_its_output(tmp_path: Path) -> None:
+def test_no_thread_is_left_where_a_command_leaves_a_daemon_that_holds_its_output(tmp_path: Path) -> None:
     """The next command is a fork, and what a thread has locked then stays locked in it."""
     os.mkfifo(tmp_path / "fifo")
-    (tmp_path / "command.py").write_text("import subprocess; subprocess.Popen(['cat', 'fifo']); print('told')")
+    left = "subprocess.Popen(['cat', 'fifo'], start_new_session=True)"
+    (tmp_path / "command.py").write_text(f"import subprocess; {left}; print('told')")
     counted = f"{DRIVER}\nimport threading\nprint(threading.active_count())\n"
     done = subprocess.run(
         [sys.executable, "-uc", counted, str(tmp_path / "logs"), "60", "command.py"],
@@ -306,5 +307,5 @@ def test_no_thread_is_left_where_a_command_leaves_a_child_that_holds_its_output(
         timeout=60,
         check=True,
     )
-    (tmp_path / "fifo").write_text("the child may go")
+    (tmp_path / "fifo").write_text("the daemon may go")
     assert done.stdout.splitlines() == ["told", "0 False ", "1"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge.tests.pod.small_kubeflow import FLOWS, describe
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import inputs, process, work
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import inputs, process, variables, work
 
 
 @pytest.fixture
@@ -33,11 +33,13 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, float | 
 
 
 def test_neither_the_environments_making_nor_the_parameters_count(
-    limits: list[tuple[str, float | None]], tmp_path: Path
+    limits: list[tuple[str, float | None]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = describe(FLOWS / "linear_flow.py", tmp_path)
     step = replace(whole.steps["start"], timeout_seconds=5, interpreter="python", bootstrap=("make it",))
     deployment = replace(whole, steps={**whole.steps, "start": step})
     os.environ.pop("KFP_RETRY_INDEX", None)
-    work.do(deployment, "kfp-1", work.Asked(inputs.TaskPlace("start", ())))
+    asked = work.Asked(((inputs.TaskPlace("start", ()),),))
+    monkeypatch.setattr(os, "environ", {**os.environ})
+    work.do(deployment, "kfp-1", asked, variables.Variables(deployment, "kfp-1"))
     assert limits == [("setup", None), ("init", None), ("step", 65.0)]

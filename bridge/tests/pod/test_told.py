@@ -13,6 +13,7 @@ from bridge.tests.pod.test_inputs import TURNS, ways
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import work
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.inputs import TaskPlace
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.outputs import Failure
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.variables import Variables
 
 ASTRAY = """from metaflow import FlowSpec, step
 
@@ -58,9 +59,8 @@ def tell(monkeypatch: pytest.MonkeyPatch, ran: str, file: Path) -> Failure | Non
     """What the runner does of a container that is to tell where the foreach has ended, after these tasks."""
     monkeypatch.setattr(work, "RunTasks", lambda deployment, run: ways(ran))
     deployment: Any = SimpleNamespace(flow_name="TurnsFlow", steps=TURNS)
-    return work.do(
-        deployment, "kfp-1", work.Asked(TaskPlace("start", ()), choice_file=file, among=("join_a", "join_b"))
-    )
+    asked = work.Asked(((TaskPlace("start", ()),),), choice_file=file, among=("join_a", "join_b"))
+    return work.do(deployment, "kfp-1", asked, Variables(deployment, "kfp-1"))
 
 
 def test_the_runner_writes_where_the_run_has_arrived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,7 @@ def test_a_run_of_another_flow_is_left_alone(kubeflow: Kubeflow) -> None:
 
 def test_a_run_that_is_not_there_is_said_in_one_sentence(kubeflow: Kubeflow) -> None:
     with pytest.raises(Refused, match="knows no such run"):
-        deploy.status(Server(kubeflow.url), FLOW, "testflow", "kfp-nowhere", {"start": False}, nothing_stored)
+        deploy.status(Server(kubeflow.url), FLOW, "testflow", "kfp-nowhere", {"start": False}, nothing_stored, set)
 
 
 def test_deployments_are_listed_over_all_pages(kubeflow: Kubeflow) -> None:

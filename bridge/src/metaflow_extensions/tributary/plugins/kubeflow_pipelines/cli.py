@@ -9,6 +9,7 @@ Results go to stdout, all else to stderr, and what is refused ends with exit cod
 import json
 import os
 from dataclasses import replace
+from functools import partial
 from importlib import metadata
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 from metaflow.tagging_util import validate_tags
 
-from . import access, compat, compat_parameters, console, deploy, names, resource, run_commands, runs, tokens
+from . import access, compat, compat_parameters, console, deploy, names, options, resource, run_commands, runs, tokens
 from .argo_options import ARGO_COMMANDS, given_argo_options, takes_argo_options
 from .attributes import attribute_file, write_deployment, write_run
 from .compiler import capabilities
@@ -94,20 +95,7 @@ _authorize = click.option("--authorize", default=None, help="The deployment's pr
 @click.option("--new-token", default=None, help="Use this production token, and so this namespace, from now on.")
 @click.option("--tag", "tags", multiple=True, help="Tag every run of this deployment. May be given several times.")
 @click.option("--namespace", default=None, help="Metaflow namespace that steps read from, in place of the deployer's.")
-@click.option(
-    "--max-workers",
-    default=100,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="How many splits of one foreach run at a time.",
-)
-@click.option(
-    "--loops",
-    default="pod",
-    show_default=True,
-    type=click.Choice(["pod", "pods"]),
-    help="Run all rounds of a step that follows itself in one pod, or each in a pod of its own.",
-)
+@options.shared_pods
 @click.option(
     "--version-name", default=None, help="Name of the pipeline's version. A hash of its content is used without it."
 )
@@ -159,6 +147,8 @@ def create(
     tags: tuple[str, ...],
     namespace: str | None,
     max_workers: int,
+    fuse: bool,
+    splits_per_pod: int | None,
     loops: Loops,
     version_name: str | None,
     experiment: str | None,
@@ -189,16 +179,18 @@ def create(
         title=title,
         description=description,
         loops=loops,
+        fuse=fuse,
+        splits_per_pod=splits_per_pod,
     )
     if said or only_json:
         target = replace(target, capabilities=capabilities.of(said or capabilities.USUAL, "the version that was said"))
     deploy.check_flow(obj, target, given_argo_options(ctx))
     if experiment is not None and deploy.scheduled(obj) is None:
         raise Refused("--experiment: is for the runs of @schedule, and this flow has none. Give it to trigger.")
-    options = tokens.TokenOptions(authorize, new_token, generate_new_token)
+    asked = tokens.TokenOptions(authorize, new_token, generate_new_token)
     owner = deploy.owner(obj.flow_identity, target.pipeline)
     if only_json:
-        token = tokens.without_server(owner, options, kept=keep_code)
+        token = tokens.without_server(owner, asked, kept=keep_code)
         documents = deploy.compile_flow(obj, target, token=token, tags=tags, namespace=namespace, keep=keep_code)
         text = _print_documents(obj, target, documents, deploy.notes(obj, token), version_name, form, output)
         write_deployment(obj, deployer_attribute_file, {"pipeline_documents": text})
@@ -209,7 +201,7 @@ def create(
     obj.echo(f"Deploying *{obj.flow.name}* to Kubeflow Pipelines...", bold=True)
     if target.capabilities.note:
         obj.echo(target.capabilities.note)
-    token = deploy.token_for(server, target, obj.flow_identity, options)
+    token = deploy.token_for(server, target, obj.flow_identity, asked)
     documents = deploy.compile_flow(obj, target, token=token, tags=tags, namespace=namespace, keep=True)
     made = deploy.create(
         server,
@@ -302,8 +294,10 @@ def trigger(
 @click.pass_obj
 def status(obj: compat.State, run_id: str, as_json: bool) -> None:
     """Print the run's state and what is wrong with its steps."""
-    steps = compat.steps(obj)
-    stands = deploy.status(_server(obj), obj.flow_identity, obj.pipeline_name, run_id, steps, _recall(obj))
+    look = partial(compat.ended_well, obj)
+    stands = deploy.status(
+        _server(obj), obj.flow_identity, obj.pipeline_name, run_id, compat.steps(obj), _recall(obj), look
+    )
     if as_json:
         _say(obj, json.dumps(stands.document()))
         return

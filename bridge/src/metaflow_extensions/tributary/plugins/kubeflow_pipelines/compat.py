@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 from typing import Any
@@ -145,6 +145,15 @@ def has_begun(state: State, run_id: str) -> bool:
     """Whether the flow's datastore holds the parameters of this run."""
     found = state.flow_datastore.get_task_datastores(run_id, steps=["_parameters"])
     return any(task["_task_ok"] for task in found)
+
+
+def ended_well(state: State, tasks: Sequence[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+    """Those of the tasks (run, step, id) that ended well. A datastore that cannot be read knows of none."""
+    try:
+        found = state.flow_datastore.get_task_datastores(pathspecs=["/".join(task) for task in tasks])
+        return {(task.run_id, task.step_name, task.task_id) for task in found if task["_task_ok"]}
+    except MetaflowException:
+        return set()
 
 
 def configs(state: State) -> tuple[str, ...]:

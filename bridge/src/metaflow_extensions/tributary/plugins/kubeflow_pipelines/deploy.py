@@ -20,8 +20,9 @@ from . import (
     support,
     tokens,
 )
-from .compiler import attributes, checks, cron, wrong_graph
+from .compiler import attributes, checks, cron, size, wrong_graph
 from .compiler.emit import Documents, Payload, emit
+from .compiler.fuse import fuse
 from .compiler.ir import Flow, Target
 from .compiler.problem import Problem
 from .compiler.read import read, with_interpreters
@@ -33,6 +34,7 @@ from .pod import boot
 from .provenance import DeploymentNotes, FlowIdentity, TakenParameter
 from .refusals import Refused
 from .server import DEFAULT_EXPERIMENT, Conflict, Pipeline, Server, Version
+from .shared_pods import Look, in_datastore, unseen
 from .tokens import Owner, TokenOptions
 
 
@@ -129,20 +131,23 @@ def compile_flow(
 ) -> Documents:
     """Make the documents of a flow that check_flow() let pass. With `keep`, code and record are stored too.
 
-    Refused with the problems that show only when defaults, --with and @resources have met in each step's @kubernetes.
+    Refused, before anything is stored, with the problems that show only when defaults, --with and @resources have met
+    in each step's @kubernetes, and when the runs would be too large for Argo.
     """
     compat.attach_kubernetes(state)
     flow = read(state)
     _refuse(checks.problems(flow, target))
-    put: Keep = _keep(state) if keep else _only_locate(state)
-    flow = inputs.settled(flow, _files(state, flow, keep), put)
     packed = compat.package(state)
     flow = with_interpreters(state, flow)
+    root = wire(flow, fuse(structure(flow), target), target.loops)
+    command = tuple(boot.command(compat.init_script()))
+    _refuse(size.problems(flow, emit(flow, root, target, Payload(command, _any_url(flow))), target))
+    put: Keep = _keep(state) if keep else _only_locate(state)
+    flow = inputs.settled(flow, _files(state, flow, keep), put)
     url, sha = put(packed.blob)
     record = deployment(flow, target, StoredCode(url, sha, packed.metadata), ownership(token, tags, namespace))
     record_url, _ = put(boot.blob(record))
-    payload = Payload(tuple(boot.command(compat.init_script())), record_url)
-    return emit(flow, wire(flow, structure(flow), target.loops), target, payload)
+    return emit(flow, root, target, Payload(command, record_url))
 
 
 def create(
@@ -211,12 +216,18 @@ def trigger(
 
 
 def status(
-    server: Server, of: FlowIdentity, name: str, run_id: str, steps: Mapping[str, bool], recall: Recall
+    server: Server,
+    of: FlowIdentity,
+    name: str,
+    run_id: str,
+    steps: Mapping[str, bool],
+    recall: Recall,
+    look: Look = unseen,
 ) -> RunStatus:
     """How the run stands, by either of its ids.
 
     `steps` says of every step of the flow's file whether it is a foreach. It stands in for what the run was made from
-    when that is deleted.
+    when that is deleted. `look` asks the datastore about the tasks in pods that run several.
     """
     found = guard.flow_run(server, of, name, run_id, recall)
     run = found.run
@@ -224,7 +235,8 @@ def status(
     deployed = server.documents(found.pipeline, found.version) if found.pipeline and found.version else {}
     steps = deployed_steps.steps(deployed) or steps
     known = names.task_names(steps, [step for step, is_foreach in steps.items() if is_foreach])
-    states = reasons.step_states(run, workflow, known)
+    ended = in_datastore(names.run_id(run.id), look)
+    states = reasons.step_states(run, workflow, known, ended, deployed_steps.chains(deployed))
     stands = "CANCELED" if reasons.was_terminated(run, workflow) else run.state
     error = reasons.run_error(run, workflow, states)
     return RunStatus(names.run_id(run.id), run.id, stands, error, tuple(states), tuple(steps))
@@ -260,6 +272,11 @@ def deployments(server: Server, flow_name: str | None) -> list[tuple[str, str]]:
     """
     found = ((pipeline.name, _flow_of(pipeline)) for pipeline in server.pipelines())
     return [(name, flow) for name, flow in found if flow is not None and flow_name in (None, flow)]
+
+
+def _any_url(flow: Flow) -> str:
+    """As long as the URL of something that is stored for the flow."""
+    return f"{flow.datastore_root}/{flow.name}/data/00/{'0' * 40}"
 
 
 def _refuse(problems: Sequence[Problem]) -> None:

@@ -24,6 +24,14 @@ def steps(documents: Mapping[str, Any]) -> dict[str, bool]:
     return found
 
 
+def chains(documents: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The steps that share a pod, in their order, by the first of them."""
+    spec = pipeline_spec(documents)
+    components = [spec.get("root") or {}, *(spec.get("components") or {}).values()]
+    tasks = [task for each in components for task in ((each.get("dag") or {}).get("tasks") or {}).values()]
+    return {steps[0]: steps for task in tasks if len(steps := _named(task)) > 1}
+
+
 def _steps(spec: Mapping[str, Any], component: Mapping[str, Any], inside: frozenset[str]) -> Iterator[tuple[str, bool]]:
     """The steps of a component's tasks, but for the component that stands in itself."""
     tasks = (component.get("dag") or {}).get("tasks") or {}

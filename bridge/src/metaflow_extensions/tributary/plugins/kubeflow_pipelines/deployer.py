@@ -71,6 +71,11 @@ class KubeflowPipelinesDeployer(DeployerImpl):  # type: ignore[misc]
             Metaflow namespace that steps read from, in place of the deployer's.
         max_workers : int, optional, default 100
             How many splits of one foreach run at a time.
+        fuse : bool, optional, default True
+            Run steps that follow each other in one pod where their pods would be alike.
+        splits_per_pod : int, optional, default None
+            Run so many splits of a foreach in one pod, one after the other, where its body is one pod. Without it each
+            split has a pod of its own, until there are more than max_workers; with 1, always.
         version_name : str, optional, default None
             Name of the pipeline's version. A hash of its content is used without it.
         loops : str, optional, default "pod"

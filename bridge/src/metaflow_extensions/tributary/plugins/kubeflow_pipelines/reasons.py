@@ -1,13 +1,15 @@
 """How the steps of a run stand, and why one failed, out of the Argo workflow that Kubeflow Pipelines keeps for it."""
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 from .names import TaskNames
 from .pod.ids import task_id
 from .server import Run
+from .shared_pods import Ended, Place, asked, before, failed, none_known
 
 State = Literal["PENDING", "RUNNING", "SUCCEEDED", "FAILED", "SKIPPED"]
 
@@ -75,23 +77,36 @@ class StepState:
         return f"{self.step}{''.join(f'[{index}]' for index in self.indexes)}"
 
 
-def step_states(run: Run, workflow: Mapping[str, Any] | None, names: TaskNames) -> list[StepState]:
+@dataclass(frozen=True)
+class _Pod:
+    """The tasks that a pod runs one after the other, and how it stands: the state as if it were its first task's."""
+
+    tasks: Sequence[Place]
+    stands: StepState
+    message: str = ""
+
+    @property
+    def tells_all(self) -> bool:
+        """Whether each of its tasks stands as the pod does."""
+        return len(self.tasks) == 1 or self.stands.state in ("SUCCEEDED", "SKIPPED")
+
+
+def step_states(
+    run: Run,
+    workflow: Mapping[str, Any] | None,
+    names: TaskNames,
+    ended: Ended = none_known,
+    chains: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> list[StepState]:
     """The tasks of the run whose pods have begun, in that order. Of a step that follows itself the last round counts.
 
-    Without the workflow only names and states are known.
+    Without the workflow only names and states are known; `chains` are the steps that share a pod, by the first of them.
+    `ended` is asked, once, about the tasks in pods that run several.
     """
-    if workflow is None:
-        known = ((names.step(task.name), task.state) for task in run.tasks)
-        return [StepState(step, (), _of_api(state), None) for step, state in known if step is not None]
-    prefix = len(workflow["metadata"]["name"]) + 1
-    nodes = ((workflow.get("status") or {}).get("nodes") or {}).values()
-    retries = {node["name"]: node for node in nodes if node.get("type") == "Retry"}
-    found: dict[tuple[str, tuple[int, ...]], StepState] = {}
-    for node in sorted((node for node in nodes if node.get("type") == "Pod"), key=_began):
-        place = _place(node["name"][prefix:], names)
-        if place is None or (_is_driver(node) and _state(node) != "FAILED"):
-            continue
-        found[place] = _state_of(node, place, retries.get(_ATTEMPT.sub("", node["name"])))
+    pods = list(_without_workflow(run, names, chains) if workflow is None else _pods(workflow, names))
+    unsure = [place for pod in pods if not pod.tells_all for place in pod.tasks]
+    done = frozenset(ended(unsure)) if unsure else frozenset[Place]()
+    found = {(state.step, state.indexes): state for pod in pods for state in _states_of(pod, done)}
     return list(found.values())
 
 
@@ -129,6 +144,48 @@ def in_words(message: str) -> str:
             more = re.sub(r"main:|exit code \d+|Error|\W", "", message.replace(match.group(), ""))
             return f"{said} ({_line(message)})" if more else said
     return _line(message)
+
+
+def _pods(workflow: Mapping[str, Any], names: TaskNames) -> Iterator[_Pod]:
+    """Those that run steps, in the order in which they began, and those that could not be prepared."""
+    prefix = len(workflow["metadata"]["name"]) + 1
+    nodes = ((workflow.get("status") or {}).get("nodes") or {}).values()
+    retries = {node["name"]: node for node in nodes if node.get("type") == "Retry"}
+    for node in sorted((node for node in nodes if node.get("type") == "Pod"), key=_began):
+        place = _place(node["name"][prefix:], names)
+        if place is None or (_is_driver(node) and _state(node) != "FAILED"):
+            continue
+        tasks = asked(node) or (place,)
+        retry = retries.get(_ATTEMPT.sub("", node["name"]))
+        yield _Pod(tasks, _state_of(node, tasks[0], retry), node.get("message") or "")
+
+
+def _without_workflow(run: Run, names: TaskNames, chains: Mapping[str, Sequence[str]]) -> Iterator[_Pod]:
+    """As far as Kubeflow Pipelines' own tasks tell: not in which split of a foreach."""
+    for task in run.tasks:
+        if (step := names.step(task.name)) is not None:
+            tasks = [(each, ()) for each in chains.get(step, [step])]
+            yield _Pod(tasks, StepState(step, (), _of_api(task.state), None))
+
+
+def _states_of(pod: _Pod, ended: Collection[Place]) -> Iterator[StepState]:
+    """Of each task in a pod. Of those behind one that failed nothing is said."""
+    if pod.tells_all:
+        yield from (replace(pod.stands, step=step, indexes=path) for step, path in pod.tasks)
+        return
+    done = set(ended)
+    blamed = failed(pod.message)
+    if blamed is not None and blamed in pod.tasks:
+        done |= set(before(pod.tasks, blamed))
+    else:
+        blamed = next((place for place in pod.tasks if place not in done), pod.tasks[-1])
+    for place in pod.tasks:
+        if place == blamed:
+            yield replace(pod.stands, step=place[0], indexes=place[1])
+        elif place in done:
+            yield StepState(*place, "SUCCEEDED", None)
+        elif pod.stands.state != "FAILED":
+            yield StepState(*place, "PENDING", None)
 
 
 def _state_of(

@@ -102,7 +102,10 @@ def show_logs(
     where = None if place is None else logs.Place.parse(place)
     server = console.server_of(obj)
     steps = compat.steps(obj)
-    look = partial(deploy.status, server, obj.flow_identity, obj.pipeline_name, run_id, steps, console.recall(obj))
+    ended = partial(compat.ended_well, obj)
+    look = partial(
+        deploy.status, server, obj.flow_identity, obj.pipeline_name, run_id, steps, console.recall(obj), ended
+    )
     stands = look()
     found = partial(logs.tasks, obj.flow_datastore, stands.run_id, stands.steps, where, attempt)
     if follow:

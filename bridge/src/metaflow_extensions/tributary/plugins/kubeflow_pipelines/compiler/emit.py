@@ -23,6 +23,9 @@ from .wiring import Again, Scope, Task, Tell
 # A limit that is never reached. Argo counts it from the first attempt's start, so a short one forbids late retries.
 LONGEST_BACKOFF = "2592000s"
 
+# So many pods of one foreach fit into a run's Argo workflow with room to spare: each takes some 550 bytes of its 1 MiB.
+MOST_BATCHES = 1000
+
 Document = dict[str, Any]
 _TEXT = {"parameterType": "STRING"}
 _ORIGIN = {**_TEXT, "defaultValue": "", "description": "Set by `kubeflow-pipelines resume`; leave it empty."}
@@ -136,7 +139,7 @@ class _Printer:
             case Tell(step, among):
                 return self._teller(task, step), {STEP_INPUT: step.name, AMONG_INPUT: ",".join(among)}
             case Step() as step:
-                return self._step(task, step), {STEP_INPUT: step.name}
+                return self._step(task, step), {STEP_INPUT: ",".join(each.name for each in task.steps)}
 
     def _body(self, task: Task, scope: Scope) -> str:
         """The component of a DAG inside another: it hands the indexes on, and a choice."""
@@ -150,8 +153,9 @@ class _Printer:
         return name
 
     def _step(self, task: Task, step: Step) -> str:
-        """The component that runs this step: shared by steps whose pods are alike, the task's own when iterated."""
-        label = self._executor(step, pods.container(step), self._arguments(task, step))
+        """The component that runs these steps: shared by tasks whose pods are alike, the task's own when iterated."""
+        platform = pods.platform(step, self.target, pods.deadline(task.steps, in_batches=task.in_batches))
+        label = self._executor(pods.container(step), platform, self._arguments(task, step))
         name = f"comp-{label}" if task.splits_of is None else f"comp-{task.name}-item"
         declared: Document = {index_input(depth): _TEXT for depth in range(task.depth)} | {STEP_INPUT: _TEXT}
         if task.depth:
@@ -161,15 +165,16 @@ class _Printer:
         if step.name == self.flow.start:
             declared |= dict.fromkeys(self._given(), _TEXT)
         component: Document = {"executorLabel": label, "inputDefinitions": {"parameters": declared}}
-        if step.kind in _OUTPUTS:
-            component["outputDefinitions"] = {"parameters": {_OUTPUTS[step.kind]: _TEXT}}
+        if output := _output(task):
+            component["outputDefinitions"] = {"parameters": {output: _TEXT}}
         self.components[name] = component
         return name
 
     def _teller(self, task: Task, step: Step) -> str:
         """The component that tells where the ways from this step have led. It runs no step, and asks for little."""
         arguments = [*self._indexes(task), f"--{AMONG_INPUT}", _input(AMONG_INPUT), *_written(CHOICE)]
-        label = self._executor(step, pods.small_container(step), arguments)
+        platform = pods.platform(step, self.target, pods.deadline([step]))
+        label = self._executor(pods.small_container(step), platform, arguments)
         declared: Document = {index_input(depth): _TEXT for depth in range(task.depth)}
         declared |= {STEP_INPUT: _TEXT, AMONG_INPUT: _TEXT}
         outputs = {"parameters": {CHOICE: _TEXT}}
@@ -180,13 +185,12 @@ class _Printer:
         }
         return f"comp-{label}"
 
-    def _executor(self, step: Step, asked: Document, arguments: Iterable[str]) -> str:
+    def _executor(self, asked: Document, platform: Document, arguments: Iterable[str]) -> str:
         container = {
             **asked,
             "command": list(self.payload.command),
             "args": [self.payload.record_url, _input(STEP_INPUT), *arguments],
         }
-        platform = pods.platform(step, self.target)
         key = json.dumps([container, platform], sort_keys=True)
         label = self._labels.setdefault(key, f"pod-{len(self._labels) + 1}")
         self.executors[label] = {"container": container}
@@ -195,8 +199,12 @@ class _Printer:
 
     def _arguments(self, task: Task, step: Step) -> Iterator[str]:
         yield from self._indexes(task)
-        if output := _OUTPUTS.get(step.kind):
+        if output := _output(task):
             yield from _written(output)
+        if task.batched:
+            yield from ("--batches", str(min(self.target.max_workers, MOST_BATCHES)))
+            if (splits := self.target.splits_per_pod) is not None:
+                yield from ("--splits-per-pod", str(splits))
         if step.name == self.flow.start:
             for parameter in self.flow.parameters:
                 # One word: a value such as -1e-05 would read as an option if it stood alone.
@@ -211,6 +219,11 @@ class _Printer:
         """The pipeline's inputs, which the first step is handed."""
         yield from (each.input for each in self.flow.parameters)
         yield ORIGIN_INPUT
+
+
+def _output(task: Task) -> str | None:
+    """What the task's container gives back to the pipeline."""
+    return _OUTPUTS.get(task.last.kind) if task.last else None
 
 
 def _root_input(parameter: Parameter) -> Document:

@@ -145,6 +145,8 @@ class Target:
     `workflow_timeout` is the most seconds that a run may take. `title` and `description` are for people to read.
     `capabilities` is what the server understands; before it has been asked, what the newest understands.
     `secrets` are those whose keys every step gets as variables.
+    `fuse` lets one pod run several steps. `splits_per_pod` is how many splits of a foreach a pod runs at least, where
+    its body is one pod; None for as many as `max_workers` makes necessary, and 1 for never more.
     """
 
     pipeline: str
@@ -158,3 +160,5 @@ class Target:
     description: str | None = None
     capabilities: Capabilities = EVERYTHING
     loops: Loops = "pod"
+    fuse: bool = True
+    splits_per_pod: int | None = None

@@ -1,6 +1,6 @@
 """A step's @kubernetes attributes as the two parts of an executor: its container, and its pod's other fields."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..pod.mounted import SECRETS_MOUNT
@@ -73,8 +73,8 @@ def accelerators(step: Step) -> Mapping[str, str]:
     return _accelerators(decorator.attributes) if decorator else {}
 
 
-def platform(step: Step, target: Target) -> Document:
-    """The pod's fields, as KubernetesExecutorConfig has them."""
+def platform(step: Step, target: Target, seconds: int | None) -> Document:
+    """The pod's fields, as KubernetesExecutorConfig has them. `seconds` is its deadline."""
     asked = _kubernetes(step)
     fields: Document = {"fieldPathAsEnv": [{"name": name, "fieldPath": path} for name, path in FIELD_PATHS]}
     if target.steps_secret:
@@ -92,7 +92,7 @@ def platform(step: Step, target: Target) -> Document:
         fields["podMetadata"] = metadata
     if context := _security_context(asked):
         fields["securityContext"] = context
-    if (seconds := _deadline(step)) is not None and target.capabilities.has(Feature.POD_DEADLINE):
+    if seconds is not None and target.capabilities.has(Feature.POD_DEADLINE):
         fields["activeDeadlineSeconds"] = seconds
     return fields | _volumes(asked, target)
 
@@ -119,6 +119,11 @@ def asked_service_account(step: Step) -> str | None:
     return str(decorator.attributes["service_account"])
 
 
+def has_memory_folders(step: Step) -> bool:
+    """Whether folders of the step's pod lie in memory."""
+    return bool(memory_mounts(_kubernetes(step)))
+
+
 def temporary_folder(attributes: Mapping[str, Any]) -> dict[str, str]:
     """The variables that say where a step with these @kubernetes attributes has its temporary folder: METAFLOW_TEMPDIR,
     or where that is to stay as it is, the one of current.tempdir alone.
@@ -128,13 +133,20 @@ def temporary_folder(attributes: Mapping[str, Any]) -> dict[str, str]:
     return {"METAFLOW_TEMPDIR": str(attributes["tmpfs_path"])} if _tmpfs(attributes) else {}
 
 
-def _deadline(step: Step) -> int | None:
-    """The most seconds that the step's pod may take once it has a node; None where nothing is to be set.
+def deadline(steps: Sequence[Step], *, in_batches: bool = False) -> int | None:
+    """The most seconds that the pod of these steps may take once it has a node; None where nothing is to be set.
 
-    A pod may run any number of rounds of a step that follows itself. The driver of a gang waits for nodes as long as
-    there are none; its gang's pods have the deadline.
+    A pod may run any number of rounds of a step that follows itself, and of splits that are batched. The driver of a
+    gang waits for nodes as long as there are none; its gang's pods have the deadline. A pod of several steps may have
+    to make all attempts of each of them, and has for each what a pod of its own would have.
     """
-    return None if step.recursive or step.gang else pod_seconds(step.timeout_seconds)
+    limits = [None if step.recursive or step.gang else pod_seconds(step.timeout_seconds) for step in steps]
+    if in_batches or None in limits:
+        return None
+    if len(steps) == 1:
+        return limits[0]
+    waits = sum(step.retries * step.minutes_between_retries * 60 for step in steps)
+    return waits + sum((step.retries + 1) * (limit or 0) for step, limit in zip(steps, limits, strict=True))
 
 
 def _kubernetes(step: Step) -> Mapping[str, Any]:

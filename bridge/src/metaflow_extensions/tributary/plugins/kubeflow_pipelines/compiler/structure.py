@@ -21,9 +21,21 @@ the pipeline; a task that tells costs a pod in every run.
 
 @dataclass(frozen=True)
 class Run:
-    """One step; of a step that may follow itself, all its rounds."""
+    """One step; of a step that may follow itself, all its rounds. `then` are further steps that run in its pod.
+
+    `batched` says that a pod may run several splits of the last of them, a foreach; `in_batches` that these steps are
+    what it runs then.
+    """
 
     step: Step
+    then: tuple[Step, ...] = ()
+    batched: bool = False
+    in_batches: bool = False
+
+    @property
+    def last(self) -> Step:
+        """The step whose successors follow."""
+        return self.then[-1] if self.then else self.step
 
 
 @dataclass(frozen=True)

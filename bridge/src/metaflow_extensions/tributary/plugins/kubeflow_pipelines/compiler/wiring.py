@@ -39,7 +39,7 @@ class Task:
 
     `depth` is the number of foreaches around the work itself: that of the scope, and one more with `splits_of`.
     `choice_of` is the task whose choice it is handed, or None where a choice comes from the scope. `when` is the choice
-    with which the task runs; None for every choice.
+    with which the task runs; None for every choice. `then`, `batched` and `in_batches` are those of structure.Run.
     """
 
     name: str
@@ -49,6 +49,19 @@ class Task:
     splits_of: str | None = None
     choice_of: str | None = None
     when: str | None = None
+    then: tuple[Step, ...] = ()
+    batched: bool = False
+    in_batches: bool = False
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps that its pod runs one after the other; none where the task's work is no step."""
+        return (self.work, *self.then) if isinstance(self.work, Step) else ()
+
+    @property
+    def last(self) -> Step | None:
+        """The one of them whose successors follow."""
+        return self.steps[-1] if self.steps else None
 
 
 def wire(flow: Flow, block: Block, loops: Loops = "pod") -> Scope:
@@ -72,8 +85,8 @@ class _Wiring:
         """Append the block's tasks; `after` are those that it follows. Gives the tasks that a follower waits for."""
         for part in block:
             match part:
-                case Run(step):
-                    tasks.append(self._run(step, depth, after))
+                case Run():
+                    tasks.append(self._run(part, depth, after))
                     after = (tasks[-1].name,)
                 case Fork(branches):
                     tails = [self._lay(branch, depth, after, tasks) for branch in branches]
@@ -93,19 +106,21 @@ class _Wiring:
                     after = (tasks[-1].name,)
         return after
 
-    def _run(self, step: Step, depth: int, after: tuple[str, ...]) -> Task:
+    def _run(self, run: Run, depth: int, after: tuple[str, ...]) -> Task:
+        step = run.step
         if not self._in_pods(step):
-            return Task(self._name(step), step, depth, after)
+            return Task(self._name(step), step, depth, after, then=run.then, batched=run.batched)
         name = self._name(step, "rounds")
         one = Task(self._name(step), step, depth, ())
         again = Task(self._name(step, "again"), Again(name), depth, (one.name,), choice_of=one.name, when=step.name)
         return Task(name, Scope(name, depth, (one, again)), depth, after)
 
     def _each(self, foreach: Step, body: Block, depth: int, producer: str) -> Task:
-        """The iterator: straight on the container when the body is one step, which saves a pod for every item."""
+        """The iterator: straight on the container when the body is one pod, which saves a pod for every item."""
         match body:
-            case (Run(step),) if not self._in_pods(step):
-                return Task(self._name(step), step, depth, (producer,), splits_of=producer)
+            case (Run(step, then, in_batches=several),) if not self._in_pods(step):
+                name = self._name(step)
+                return Task(name, step, depth, (producer,), splits_of=producer, then=then, in_batches=several)
             case _:
                 name = self._name(foreach, "each")
                 return Task(name, self.scope(name, body, depth), depth, (producer,), splits_of=producer)
@@ -118,8 +133,8 @@ class _Wiring:
 
     def _arm(self, chosen: str, block: Block, depth: int) -> Task:
         match block:
-            case (Run(step),) if not self._in_pods(step):
-                return Task(self._name(step), step, depth, (), when=chosen)
+            case (Run(step, then),) if not self._in_pods(step):
+                return Task(self._name(step), step, depth, (), when=chosen, then=then)
             case (Run(step), *_):
                 name = self._name(step, "arm")
                 return Task(name, self.scope(name, block, depth), depth, (), when=chosen)

@@ -28,6 +28,11 @@ class Attempt:
     max_user_code_retries: int
 
     @property
+    def has_next(self) -> bool:
+        """Whether the user's code has a retry left after this attempt."""
+        return self.number < self.max_user_code_retries
+
+    @property
     def is_fallback(self) -> bool:
         """Whether Metaflow runs what @catch puts in place of the user's code."""
         return self.number > self.max_user_code_retries
@@ -48,17 +53,20 @@ def told(environ: Mapping[str, str]) -> int:
     return int(count[1]) if count else 0
 
 
-def resolve(environ: Mapping[str, str], history: History, user_code_retries: int, error_retries: int) -> Attempt:
+def resolve(told: int, history: History, user_code_retries: int, error_retries: int) -> Attempt:
     """The attempt to run, at or after what Kubeflow Pipelines tells and after every attempt that began.
+
+    What it tells counts pods: a pod that runs several tasks cannot say which of them its predecessors died of, and
+    gives 0 here.
 
     Past the user's retries a step with @catch goes to its fallback, as Metaflow's own runtime does. A step without one
     is being run again by somebody's wish, so its code runs once more.
     """
-    number = max(told(environ), max(history.started, default=-1) + 1)
+    number = max(told, max(history.started, default=-1) + 1)
     return Attempt(number, user_code_retries if error_retries else max(user_code_retries, number))
 
 
-def resolve_round(environ: Mapping[str, str], history: History, user_code_retries: int) -> Attempt | None:
+def resolve_round(told: int, history: History, user_code_retries: int) -> Attempt | None:
     """The attempt of a round of a step that follows itself; None when all are used up.
 
     Kubeflow Pipelines counts the pods of all rounds together, so the datastore alone says how often a round was tried.
@@ -66,6 +74,6 @@ def resolve_round(environ: Mapping[str, str], history: History, user_code_retrie
     to be a further attempt.
     """
     number = max(history.started, default=-1) + 1
-    if number > user_code_retries and told(environ) > 0:
+    if number > user_code_retries and told > 0:
         return None
     return Attempt(number, max(user_code_retries, number))

@@ -1,12 +1,12 @@
-"""One task from its inputs to its outputs: found done, or run attempt by attempt until it ends well or its pod has no
-further attempt.
+"""One task from its inputs to its outputs: found done, or run in one attempt, and in @catch's fallback after the last.
+Of a round of a step that follows itself all attempts are run.
 """
 
 import os
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from metaflow.exception import MetaflowException
@@ -18,8 +18,6 @@ from .ids import gang, pathspec, task_id
 from .interpreter import Interpreter
 from .tasks import MAX_ATTEMPTS, RunTasks
 from .time_limit import GRACE_SECONDS
-
-_TERMINATED = 128 + signal.SIGTERM
 
 
 @dataclass(frozen=True)
@@ -52,15 +50,15 @@ class Execution:
         self._interpreter: Interpreter | None = None
         self._stop = pod.stop
 
-    def run(self) -> outputs.Failure | None:
-        """Run the task if it has not ended well; None when it has then. Raises process.BecomeCommand in every process
-        forked on the way.
+    def run(self, told: int) -> outputs.Failure | None:
+        """Run the attempt that is due; None when the task has ended well, now or before. `told` is the attempt of the
+        pod, by Kubeflow Pipelines' count. Raises process.BecomeCommand in every process forked on the way.
         """
         with process.scratch() as self._folder:
             self._interpreter = Interpreter.of(self._record, self._folder)
-            return self._execute()
+            return self._execute(told)
 
-    def _execute(self) -> outputs.Failure | None:
+    def _execute(self, told: int) -> outputs.Failure | None:
         if self._node is not None:
             number = self._node.attempt
             return self._attempt_once(attempts.Attempt(number, max(self._record.user_code_retries, number)))
@@ -70,8 +68,8 @@ class Execution:
             return None
         retries = (self._record.user_code_retries, self._record.error_retries)
         if inputs.recursive(self._steps, self._place.step):
-            return self._attempt_round(attempts.resolve_round(os.environ, history, retries[0]), history)
-        return self._attempt_all(attempts.resolve(os.environ, history, *retries))
+            return self._attempt_round(attempts.resolve_round(told, history, retries[0]), history)
+        return self._attempt_all(attempts.resolve(told, history, *retries))
 
     @property
     def _name(self) -> str:
@@ -88,7 +86,7 @@ class Execution:
         last = min(attempt.number + fallbacks, MAX_ATTEMPTS - 1)
         while (failure := self._attempt_once(attempt)) is not None:
             if self._stop.asked or attempt.number >= last:
-                return failure
+                return replace(failure, again=attempt.has_next and attempt.number + 1 < MAX_ATTEMPTS)
             print(f"{failure.reason}. @catch takes over.", file=sys.stderr)
             attempt = attempt.next()
         return None
@@ -101,8 +99,8 @@ class Execution:
         if attempt is None:
             return outputs.Failure(1, self._stored_reason(max(history.started)))
         while (failure := self._attempt_all(attempt)) is not None:
-            if self._stop.asked or attempt.number >= attempt.max_user_code_retries:
-                return failure
+            if self._stop.asked or not failure.again:
+                return replace(failure, again=False)
             minutes = self._record.minutes_between_retries
             print(f"{failure.reason}. The next attempt begins in {minutes} minutes.", file=sys.stderr)
             self._stop.wait_for(60.0 * minutes)
@@ -184,14 +182,14 @@ class Execution:
             argv, program = self._interpreter.program(argv), True
         where = f"{self._name}, attempt {attempt.number}"
         limit = None if timeout is None else timeout + GRACE_SECONDS
-        code = _TERMINATED
+        code = process.TERMINATED
         if not self._stop.asked:
             ended = process.run(argv, logs, self._stop, limit, program=program)
             if ended.code == 0:
                 return None
             code, what = ended.code, ended.reason or f"exit code {ended.code}"
         if self._stop.asked:
-            code, what = _TERMINATED, "the pod was told to stop"
+            code, what = process.TERMINATED, "the pod was told to stop"
         elif self._stop.timed_out:
             what = f"killed, it did not heed its @timeout of {timeout} seconds"
         elif code > 128:

@@ -61,7 +61,9 @@ def drive(deployment: Deployment, run: str, place: inputs.TaskPlace, pods: Pods)
     if history.finished:
         print(f"{spec}: all {nodes} nodes ended well, not run again", file=sys.stderr)
         return None
-    attempt = attempts.resolve(os.environ, history, record.user_code_retries, record.error_retries).number
+    attempt = attempts.resolve(
+        attempts.told(os.environ), history, record.user_code_retries, record.error_retries
+    ).number
     if attempt >= MAX_ATTEMPTS:
         why = f"Metaflow keeps {MAX_ATTEMPTS} attempts of a task and all are used. Start a new run."
         return outputs.Failure(1, f"{spec}/{names[0]}: {why}")

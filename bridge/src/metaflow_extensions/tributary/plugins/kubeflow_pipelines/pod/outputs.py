@@ -16,20 +16,45 @@ _TERMINATION_BYTES = 2048
 
 @dataclass(frozen=True)
 class Failure:
-    """Why the task did not end well, and the exit code that says so."""
+    """Why the task did not end well, the exit code that says so, and whether it has a retry left."""
 
     code: int
     reason: str
+    again: bool = False
 
 
-def write_splits(file: Path, count: int) -> None:
-    """Write the indices of a foreach's splits as the pipeline's loop reads them: a JSON list of strings."""
-    _write(file, json.dumps([str(index) for index in range(count)], separators=(",", ":")))
+@dataclass(frozen=True)
+class Batches:
+    """Into how many ranges splits are divided at most, and how many splits each of them has at least, if there are
+    as many.
+    """
+
+    most: int
+    splits: int = 1
+
+    def items(self, count: int) -> list[str]:
+        """The splits as items of the pipeline's loop, each for one pod: "0:3", "3:6", "6"."""
+        size = max(self.splits, -(-count // self.most))
+        return [_range(first, min(first + size, count)) for first in range(0, count, size)]
+
+
+_ONE_A_POD = Batches(most=sys.maxsize)
+
+
+def write_splits(file: Path, count: int, batches: Batches | None) -> None:
+    """Write the indices of a foreach's splits as the pipeline's loop reads them: a JSON list of strings. Without
+    batches, each split has an item of its own.
+    """
+    _write(file, json.dumps((batches or _ONE_A_POD).items(count), separators=(",", ":")))
 
 
 def write_choice(file: Path, step: str) -> None:
     """Write the name of the step that a switch chose, as the pipeline's conditions read it."""
     _write(file, step)
+
+
+def _range(first: int, end: int) -> str:
+    return str(first) if end == first + 1 else f"{first}:{end}"
 
 
 def report(failure: Failure) -> int:

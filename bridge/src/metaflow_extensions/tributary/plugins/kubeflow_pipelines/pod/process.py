@@ -30,10 +30,13 @@ from . import stderr
 
 STREAMS = ("stdout", "stderr")
 
+# The exit code of a pod that was told to stop.
+TERMINATED = 128 + signal.SIGTERM
+
 # A process that was told to stop has this long before it is killed. Kubernetes gives the pod 30 seconds in all.
 STOP_SECONDS = 10.0
 
-# A process that ended may leave children that hold its output open; what they still write is not waited for.
+# A process that ended may leave daemons that hold its output open; what they still write is not waited for.
 _DRAIN_SECONDS = 2.0
 
 _READ_BYTES = 65536
@@ -198,6 +201,9 @@ def run(argv: list[str], logs: Logs, stop: Stop, limit: float | None, *, program
     for thread in (saver, *pumps):
         thread.start()
     code = stop.wait(process, limit)
+    # What it left running ends with it, as it would with a pod of its own: the next task may begin in this one.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process, signal.SIGKILL)
     for pump in pumps:
         pump.join(_DRAIN_SECONDS)
     # All threads end here: with one left, the next command's fork could find a lock held for ever.
@@ -210,6 +216,7 @@ def run(argv: list[str], logs: Logs, stop: Stop, limit: float | None, *, program
 
 
 def _become(argv: list[str], pipes: dict[str, tuple[int, int]], program: bool) -> NoReturn:
+    os.setpgid(0, 0)
     for stream, number in (("stdout", 1), ("stderr", 2)):
         os.dup2(pipes[stream][1], number)
     for ends in pipes.values():
