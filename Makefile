@@ -103,6 +103,14 @@ wheel: $(READY) ## Build the wheel of the Metaflow extension into dist/
 	@$(VENV)/bin/uv build --quiet --wheel --no-build-isolation --python $(RUN) --out-dir dist .
 	@ls dist/*.whl
 
+.PHONY: bench-bridge
+bench-bridge: $(READY) ## Seconds and pods of a step and of a nested foreach on the cluster; ARGS='--json FILE'
+	@$(RUN) -m bench bridge $(ARGS)
+
+.PHONY: bench-width
+bench-width: $(READY) ## A foreach of a thousand on the cluster; ARGS='--width 200'
+	@$(RUN) -m bench width $(ARGS)
+
 ##@ Develop
 .PHONY: format
 format: $(READY) ## Format the code
