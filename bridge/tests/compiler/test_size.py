@@ -7,7 +7,7 @@ from bridge.tests.lib.walks import PAYLOAD
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.emit import MOST_BATCHES, Documents, emit
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.fuse import fuse
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Flow, Target
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.size import estimate, problems, widest
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.size import estimate, note, problems, widest
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.structure import structure
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.wiring import wire
 
@@ -57,6 +57,21 @@ def test_a_foreach_over_foreaches_is_as_wide_as_its_pods_allow() -> None:
         < widest(documents(TWO_LEVELS, FUSED), FUSED)
         < widest(documents(WIDE, replace(FUSED, splits_per_pod=1)), FUSED)
     )
+
+
+def test_what_is_not_run_in_batches_is_said_with_its_width() -> None:
+    one_a_pod = replace(FUSED, splits_per_pod=1)
+    in_a_switch = flow("start * a\na ? b c\nb > d\nc > d\nd > join\njoin > end")
+    in_an_arm = flow("start ? a b\na * c\nc * d\nd > join_d\njoin_d > join\njoin > end\nb > end")
+    for whole, target in ((WIDE, one_a_pod), (TWO_LEVELS, FUSED), (in_a_switch, FUSED), (in_an_arm, FUSED)):
+        made = documents(whole, target)
+        assert 1 < widest(made, target) < 5_000
+        assert note(made, target) == (
+            f"A foreach that is not run in batches may have some {widest(made, target):,} splits in all: "
+            "Argo keeps no larger run."
+        )
+    assert note(documents(WIDE, FUSED), FUSED) is None
+    assert note(documents(chain(3), FUSED), FUSED) is None
 
 
 def test_a_round_that_stands_in_itself_is_counted_once() -> None:

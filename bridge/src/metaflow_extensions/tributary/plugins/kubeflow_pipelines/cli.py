@@ -21,7 +21,7 @@ from metaflow.tagging_util import validate_tags
 from . import access, compat, compat_parameters, console, deploy, names, options, resource, run_commands, runs, tokens
 from .argo_options import ARGO_COMMANDS, given_argo_options, takes_argo_options
 from .attributes import attribute_file, write_deployment, write_run
-from .compiler import capabilities
+from .compiler import capabilities, size
 from .compiler.emit import Documents
 from .compiler.ir import Loops, Target
 from .console import command as _command
@@ -191,7 +191,7 @@ def create(
     owner = deploy.owner(obj.flow_identity, target.pipeline)
     if only_json:
         token = tokens.without_server(owner, asked, kept=keep_code)
-        documents = deploy.compile_flow(obj, target, token=token, tags=tags, namespace=namespace, keep=keep_code)
+        documents = _compile(obj, target, token, tags, namespace, keep=keep_code)
         text = _print_documents(obj, target, documents, deploy.notes(obj, token), version_name, form, output)
         write_deployment(obj, deployer_attribute_file, {"pipeline_documents": text})
         return
@@ -202,7 +202,7 @@ def create(
     if target.capabilities.note:
         obj.echo(target.capabilities.note)
     token = deploy.token_for(server, target, obj.flow_identity, asked)
-    documents = deploy.compile_flow(obj, target, token=token, tags=tags, namespace=namespace, keep=True)
+    documents = _compile(obj, target, token, tags, namespace, keep=True)
     made = deploy.create(
         server,
         deploy.notes(obj, token),
@@ -216,6 +216,15 @@ def create(
     _tell_token(obj, owner, token)
     obj.echo(f"Start a run with: {_command(obj)} trigger")
     write_deployment(obj, deployer_attribute_file, {})
+
+
+def _compile(
+    obj: compat.State, target: Target, token: str, tags: tuple[str, ...], namespace: str | None, *, keep: bool
+) -> Documents:
+    documents = deploy.compile_flow(obj, target, token=token, tags=tags, namespace=namespace, keep=keep)
+    if note := size.note(documents, target):
+        obj.echo(note)
+    return documents
 
 
 def _print_documents(

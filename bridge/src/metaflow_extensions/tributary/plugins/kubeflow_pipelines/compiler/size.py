@@ -89,6 +89,14 @@ def widest(documents: Documents, target: Target) -> int:
     return fits
 
 
+def note(documents: Documents, target: Target) -> str | None:
+    """What its user should know of a flow's width; None where batches keep the pods of every foreach few."""
+    if not _Sizes(documents, target).unlimited(documents.pipeline["root"]["dag"]):
+        return None
+    splits = widest(documents, target)
+    return f"A foreach that is not run in batches may have some {splits:,} splits in all: Argo keeps no larger run."
+
+
 class _Sizes:
     def __init__(self, documents: Documents, target: Target) -> None:
         self.target = target
@@ -123,11 +131,23 @@ class _Sizes:
             if "parameterIterator" in task:
                 times, dags = min(splits, self._batches(dag, task)), dags + 1
             if "dag" in component:
-                inner = self.pods(component["dag"], 1, inside | {name})
+                # The arms of a switch are in a DAG of their own, which is no deeper.
+                inner = self.pods(component["dag"], 1 if "parameterIterator" in task else splits, inside | {name})
                 containers, dags = containers + times * inner[0], dags + times * (inner[1] + 1)
             else:
                 containers += times
         return containers, dags
+
+    def unlimited(self, dag: Document, inside: frozenset[str] = frozenset()) -> bool:
+        """Whether there is an outermost foreach that has pods for each of its splits, however many these are."""
+        for task in dag["tasks"].values():
+            name, component = task["componentRef"]["name"], self._component(task)
+            if "parameterIterator" in task:
+                if self._batches(dag, task) == _NO_LIMIT:
+                    return True
+            elif "dag" in component and name not in inside and self.unlimited(component["dag"], inside | {name}):
+                return True
+        return False
 
     def bytes_of_nodes(self) -> tuple[float, float]:
         """What the nodes of one container task take, and of one DAG task."""
