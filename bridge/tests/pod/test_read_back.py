@@ -72,7 +72,7 @@ def test_a_task_says_in_which_pod_of_which_run_it_ran(found: dict[str, Any]) -> 
         "kubeflow-pipelines-run-id": "0a1b2c3d-run",
         "kubeflow-pipelines-pipeline": "wideforeachflow",
         "kubeflow-pipelines-node-name": "wf-1.root.iteration-item(0:0).executor(0)",
-        "kubernetes-pod-name": "wf-1-square-0",
+        "kubernetes-pod-name": "wf-1-square-1-0",
         "kubernetes-pod-namespace": "kubeflow",
         "attempt": "0",
         "attempt_ok": "True",
