@@ -104,7 +104,7 @@ def test_an_unknown_path_is_not_found(path: str) -> None:
     assert response.json()["message"] != "reached the store"
 
 
-@pytest.mark.parametrize(("method", "path"), [("PUT", "/flows/F"), ("DELETE", "/flows/F"), ("POST", "/ping")])
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/flows/F"), ("DELETE", "/flows"), ("POST", "/ping")])
 def test_a_method_that_is_not_served_is_405(method: str, path: str) -> None:
     response = ask(NotFound("no"), method, path)
     assert response.status_code == 405

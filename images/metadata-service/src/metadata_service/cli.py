@@ -14,6 +14,7 @@ import psycopg
 
 from metadata_service import laptop, logs, token_command
 from metadata_service.domain.refusals import StorageAway
+from metadata_service.retention import command as retention_command
 from metadata_service.serving import serve
 from metadata_service.settings import KNOWN, DatabaseSettings, Settings, SqliteSettings, WrongSettings
 from metadata_service.storage.postgres.connections import connect
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return copy_command.run(options, lambda: Settings.from_environ(os.environ))
         if options.command == "tokens":
             return token_command.run(options, Settings.from_environ(os.environ).database)
+        if options.command == "retention":
+            return retention_command.run(options, Settings.from_environ(os.environ).database)
         return _run(options.command, Settings.from_environ(os.environ))
     except WrongSettings as wrong:
         print(wrong, file=sys.stderr)
@@ -139,6 +142,9 @@ def _parser() -> argparse.ArgumentParser:
     copy_command.add_arguments(commands.add_parser("copy", help=purpose, description=f"{purpose.capitalize()}."))
     purpose = token_command.PURPOSE
     token_command.add_arguments(commands.add_parser("tokens", help=purpose, description=f"{purpose.capitalize()}."))
+    purpose = retention_command.PURPOSE
+    retention = commands.add_parser("retention", help=purpose, description=f"{purpose.capitalize()}.")
+    retention_command.add_arguments(retention)
     return parser
 
 

@@ -13,6 +13,7 @@ from metadata_service.api.bodies import read_body
 from metadata_service.api.queries import RUN_FIELDS, read_query
 from metadata_service.api.routing import Operation
 from metadata_service.domain.drafts import NewRun, TagChange
+from metadata_service.domain.garbage import Removed
 from metadata_service.domain.heartbeats import WAIT_SECONDS
 from metadata_service.domain.keys import new_client_key
 from metadata_service.domain.records import Run
@@ -42,6 +43,11 @@ async def create_run(request: Request) -> Response:
     return answer(await paths.storage(request).runs.create(paths.flow_id(request), draft))
 
 
+async def delete_run(request: Request) -> Response:
+    """The run with all that belongs to it. What it leaves in the datastore goes with the command `retention`."""
+    return answer(await paths.storage(request).runs.delete(paths.run_path(request)))
+
+
 async def beat_run(request: Request) -> Response:
     await paths.storage(request).runs.beat(paths.run_path(request))
     return answer_heartbeat(WAIT_SECONDS)
@@ -57,6 +63,7 @@ ROUTES = [
     Operation("GET", paths.RUNS, list_runs, gives=list[Run], fields=RUN_FIELDS),
     Operation("GET", paths.RUN, get_run, gives=Run),
     Operation("POST", paths.FLOW + "/run", create_run, gives=Run, body=NewRun, refuses=(409,)),
+    Operation("DELETE", paths.RUN, delete_run, gives=Removed, needs="admin"),
     Operation("POST", paths.RUN + "/heartbeat", beat_run, gives=str),
     Operation("PATCH", paths.RUN + "/tag/mutate", change_tags, gives=Tags, body=TagChange, refuses=(422,)),
 ]

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from metadata_service.domain.drafts import NewArtifact, NewFlow, NewMetadatum, NewRun, NewStep, NewTask, TagChange
-from metadata_service.domain.keys import RunPath, StepPath, TaskPath
+from metadata_service.domain.garbage import Blob, Collected, Remove, Removed, RunFiles
+from metadata_service.domain.keys import Key, RunPath, StepPath, TaskPath
 from metadata_service.domain.records import Artifact, Flow, Metadatum, Run, Step, Task
 from metadata_service.domain.selection import Listing, Selection
 from metadata_service.domain.tokens import StoredToken, Token
@@ -28,6 +29,9 @@ class Flows(Protocol):
         """Raises NotFound."""
 
     async def list(self, selection: Selection) -> Listing[Flow]: ...
+
+    async def delete(self, flow_id: str) -> None:
+        """Remove a flow that has no runs. Raises NotFound, and Protected while it has any."""
 
 
 class Runs(Protocol):
@@ -48,6 +52,9 @@ class Runs(Protocol):
 
         A system tag is not added again as a user tag. Raises NotFound, and Protected for removing a system tag.
         """
+
+    async def delete(self, path: RunPath) -> Removed:
+        """Remove the run with all that belongs to it, and remember what it leaves in the datastore. Raises NotFound."""
 
 
 class Steps(Protocol):
@@ -105,6 +112,30 @@ class Metadata(Protocol):
         """Nothing when there is no such run or task."""
 
 
+class Garbage(Protocol):
+    """What removed runs left in the datastore."""
+
+    async def flows(self) -> list[str]:
+        """The flows of which there is any."""
+
+    async def collect(self, flow_id: str, root: str, quiet_ms: int, most: int, remove: Remove) -> Collected:
+        """Let `remove` take a batch of blobs under the root that no run refers to.
+
+        These are forgotten, and so are those that some run does refer to.
+
+        Until it returns no run of the flow begins. Nothing is done while one may be writing: it has not completed,
+        and gave a sign of life within `quiet_ms`. Nothing freed, nothing saved and not busy means that no blobs are
+        left. `remove` may be called again with the same blobs.
+        """
+
+    async def promise(self, flow_id: str, runs: Sequence[Key]) -> list[Blob]:
+        """The blobs that no run would refer to any more if these were removed too."""
+
+    async def run_files(self, flow_id: str) -> list[RunFiles]: ...
+
+    async def forget_run(self, flow_id: str, files: RunFiles) -> None: ...
+
+
 class Tokens(Protocol):
     async def store(self, token: StoredToken) -> None: ...
 
@@ -145,6 +176,9 @@ class Storage(Protocol):
 
     @property
     def metadata(self) -> Metadata: ...
+
+    @property
+    def garbage(self) -> Garbage: ...
 
     @property
     def tokens(self) -> Tokens: ...

@@ -28,8 +28,9 @@ async def insert_below_task(
     arrays = ", ".join(f"%({name})s::{'text' if kind == 'jsonb' else kind}[]" for name, (kind, _) in rows.items())
     values = ", ".join(f"d.{name}::jsonb" if kind == "jsonb" else f"d.{name}" for name, (kind, _) in rows.items())
     query = f"""
-        WITH t AS (
+        WITH t AS MATERIALIZED (
             SELECT t.flow_id, t.run_number, r.run_id, t.step_name, t.task_id, t.task_name {task_of_run(path)}
+            FOR KEY SHARE OF t
         ),
         stored AS (
             INSERT INTO {table} ({_OF_THE_TASK}, ts_epoch, {", ".join(rows)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from metadata_service.domain.drafts import NewFlow
 from metadata_service.domain.records import Flow
-from metadata_service.domain.refusals import AlreadyThere, NotFound
+from metadata_service.domain.refusals import AlreadyThere, NotFound, Protected
 from metadata_service.domain.selection import Listing, Order, Selection
 from metadata_service.storage.postgres.ancestors import NOW_MS
 from metadata_service.storage.postgres.conditions import Conditions
@@ -44,6 +44,17 @@ class PostgresFlows:
         if row is None:
             raise NotFound(f"Flow {flow_id!r} does not exist.")
         return Flow(*row)
+
+    async def delete(self, flow_id: str) -> None:
+        delete = """
+            DELETE FROM flows_v3 AS f WHERE f.flow_id = %(flow)s
+                AND NOT EXISTS (SELECT FROM runs_v3 AS r WHERE r.flow_id = f.flow_id)
+        """
+        async with self._connections.connection() as connection:
+            if (await connection.execute(delete, {"flow": flow_id})).rowcount == 1:
+                return
+        await self.get(flow_id)
+        raise Protected(f"Flow {flow_id!r} has runs. Remove them first.")
 
     async def list(self, selection: Selection) -> Listing[Flow]:
         conditions = Conditions({})

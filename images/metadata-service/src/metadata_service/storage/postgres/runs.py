@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from metadata_service.domain.drafts import NewRun, TagChange
+from metadata_service.domain.garbage import Removed
 from metadata_service.domain.heartbeats import WAIT_SECONDS, client_sends_heartbeats
 from metadata_service.domain.keys import RunPath
 from metadata_service.domain.records import Run
 from metadata_service.domain.refusals import AlreadyThere, NotFound
 from metadata_service.domain.selection import STATUSES, Listing, Order, Selection
 from metadata_service.domain.tags import changed_tags
-from metadata_service.storage.lineage import shown, tag_list
+from metadata_service.storage.lineage import Ancestors, shown, tag_list
 from metadata_service.storage.postgres.ancestors import NOW_MS, NOW_S, path_parameters, run_is
 from metadata_service.storage.postgres.conditions import Conditions
 from metadata_service.storage.postgres.connections import Connections
+from metadata_service.storage.postgres.garbage import remove_run
+from metadata_service.storage.postgres.own_tables import make_tables
+from metadata_service.storage.postgres.statuses import STATUS
 from metadata_service.storage.rows import RECENT_MOST, RECENT_MS, as_json, no_run
 from metadata_service.storage.selecting import listing, paged
 
@@ -33,30 +37,6 @@ _FIELDS = {
     "user": _USER,
     "status": "s.status",
 }
-
-# The same statuses as upstream derives. The newest of each mark of the end step is found by aggregates, not by ORDER BY
-# and LIMIT: those make the planner walk all metadata of the run, backwards in time.
-_STATUS = """
-CROSS JOIN LATERAL (
-    SELECT
-        (array_agg(lower(trim(both '" ' FROM m.value)) ORDER BY m.ts_epoch DESC, m.id DESC)
-            FILTER (WHERE m.field_name = 'attempt_ok'))[1] AS ok,
-        max(m.ts_epoch) FILTER (WHERE m.field_name = 'attempt_ok') AS ok_ts,
-        max(m.ts_epoch) FILTER (WHERE m.field_name = 'attempt') AS attempt_ts
-    FROM metadata_v3 AS m
-    WHERE m.flow_id = r.flow_id AND m.run_number = r.run_number AND m.step_name = 'end'
-        AND m.field_name IN ('attempt_ok', 'attempt')
-) AS e
-CROSS JOIN LATERAL (
-    SELECT CASE
-        WHEN e.ok = 'false' AND e.attempt_ts > e.ok_ts THEN 'running'
-        WHEN e.ok = 'true' THEN 'completed'
-        WHEN e.ok = 'false' THEN 'failed'
-        WHEN abs(extract(epoch FROM statement_timestamp()) - r.last_heartbeat_ts) <= %(cutoff)s THEN 'running'
-        ELSE 'failed'
-    END AS status
-) AS s
-"""
 
 # Clients beat every WAIT_SECONDS. Writing at most twice as often keeps the many tasks of a run, each of which is a sign
 # of life of the run too, from queueing for its row.
@@ -113,7 +93,7 @@ class PostgresRuns:
         conditions.add("r.flow_id = %(flow)s")
         conditions.add_selection(selection, _FIELDS, "r.tags || r.system_tags")
         tail = paged(conditions, selection.page, Order.RUNS, "r")
-        status = _STATUS if any(field.field == "status" for field in selection.fields) else ""
+        status = STATUS if any(field.field == "status" for field in selection.fields) else ""
         query = (
             f"SELECT r.ts_epoch, r.run_number, {_COLUMNS} FROM runs_v3 AS r {status} WHERE {conditions.sql()} {tail}"
         )
@@ -126,7 +106,7 @@ class PostgresRuns:
         query = f"""
             SELECT s.status, count(*) FROM (
                 SELECT * FROM runs_v3 WHERE ts_epoch > {NOW_MS} - {RECENT_MS} ORDER BY ts_epoch DESC LIMIT {RECENT_MOST}
-            ) AS r {_STATUS} GROUP BY s.status
+            ) AS r {STATUS} GROUP BY s.status
         """
         async with self._connections.connection() as connection:
             rows = await (await connection.execute(query, {"cutoff": self._cutoff_seconds})).fetchall()
@@ -161,6 +141,18 @@ class PostgresRuns:
                 update = f"UPDATE runs_v3 AS r SET tags = %(tags)s::jsonb WHERE {this}"
                 await connection.execute(update, {**parameters, "tags": as_json(changed)})
         return changed
+
+    async def delete(self, path: RunPath) -> Removed:
+        this = f"r.flow_id = %(flow)s AND {run_is(path.run)}"
+        # Who writes steps, or hangs rows on a task of it, waits for the lock and then finds it gone.
+        lock = f"SELECT r.flow_id, r.run_number, r.run_id, NULL, NULL FROM runs_v3 AS r WHERE {this} FOR UPDATE"
+        async with self._connections.connection() as connection:
+            await make_tables(connection)
+            async with connection.transaction():
+                row = await (await connection.execute(lock, path_parameters(path))).fetchone()
+                if row is None:
+                    raise no_run(path)
+                return await remove_run(connection, Ancestors(*row))
 
 
 def _run(flow_id: str, run_number: int, run_id: str | None, *rest: Any) -> Run:

@@ -8,12 +8,14 @@ from metadata_service.storage.postgres.artifacts import PostgresArtifacts
 from metadata_service.storage.postgres.connections import Connection, Connections
 from metadata_service.storage.postgres.counting import count_rows
 from metadata_service.storage.postgres.flows import PostgresFlows
+from metadata_service.storage.postgres.garbage import PostgresGarbage
 from metadata_service.storage.postgres.metadata import PostgresMetadata
 from metadata_service.storage.postgres.migrate import migrate
+from metadata_service.storage.postgres.own_tables import make_tables
 from metadata_service.storage.postgres.runs import PostgresRuns
 from metadata_service.storage.postgres.steps import PostgresSteps
 from metadata_service.storage.postgres.tasks import PostgresTasks
-from metadata_service.storage.postgres.tokens import PostgresTokens, make_tables
+from metadata_service.storage.postgres.tokens import PostgresTokens
 
 _ASK_SECONDS = 2.0
 
@@ -29,6 +31,7 @@ class PostgresStorage:
         self.tasks = PostgresTasks(self._connections)
         self.artifacts = PostgresArtifacts(self._connections)
         self.metadata = PostgresMetadata(self._connections)
+        self.garbage = PostgresGarbage(self._connections)
         self.tokens = PostgresTokens(self._connections)
         self._own_tables = settings.own_tables
 

@@ -1,25 +1,10 @@
-"""Tokens on PostgreSQL, in a schema of our own: upstream's has no place for them, and must stay as it is."""
+"""Tokens on PostgreSQL."""
 
 from __future__ import annotations
 
 from metadata_service.domain.tokens import StoredToken, Token
-from metadata_service.storage.postgres.connections import Connection, Connections
-from metadata_service.storage.token_rows import COLUMNS, DEFINITION, NEWEST_FIRST, as_row, as_token, no_token
-
-# Told apart from all other locks by its letters, as that of the migrations is.
-_LOCK = int.from_bytes(b"tokens", "big")
-
-
-async def make_tables(connection: Connection) -> None:
-    """Make the schema and its table where they are not there."""
-    found = await (await connection.execute("SELECT to_regclass('tributary.tokens')")).fetchone()
-    if found is not None and found[0] is not None:
-        return
-    async with connection.transaction():
-        # IF NOT EXISTS alone fails when two do it at once.
-        await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        await connection.execute("CREATE SCHEMA IF NOT EXISTS tributary")
-        await connection.execute(f"CREATE TABLE IF NOT EXISTS tributary.tokens ({DEFINITION})")
+from metadata_service.storage.postgres.connections import Connections
+from metadata_service.storage.token_rows import COLUMNS, NEWEST_FIRST, as_row, as_token, no_token
 
 
 class PostgresTokens:

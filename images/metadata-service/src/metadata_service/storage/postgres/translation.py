@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
-from metadata_service.domain.refusals import Malformed, Refusal, StorageAway, StorageBusy
+from metadata_service.domain.refusals import Malformed, NotFound, Protected, Refusal, StorageAway, StorageBusy
 
 # Codes of https://www.postgresql.org/docs/current/errcodes-appendix.html
 _MALFORMED = {
@@ -19,6 +19,11 @@ _MALFORMED = {
     "2201B": "the pattern is not a regular expression",
     "54000": "the names together are longer than an index of the database holds",
 }
+
+_GONE = "23503"
+"""A row that another one refers to is not there: somebody removed it meanwhile."""
+
+_NOT_ALLOWED = "42501"
 
 _BUSY = ("40", "55", "57014")
 """A transaction that another one displaced, a lock that is not to be had, a statement that took too long."""
@@ -46,6 +51,10 @@ def meaning(error: psycopg.Error) -> Refusal | None:
         return None
     if reason := _MALFORMED.get(state):
         return Malformed(f"The request cannot be stored: {reason}. Send it shorter or without it.")
+    if state == _GONE:
+        return NotFound("The run was removed meanwhile, or one was begun in what was to be removed.")
+    if state == _NOT_ALLOWED:
+        return Protected(f"The service's user of the database may not do this: {one_line(error)}. Grant it.")
     if state.startswith(_BUSY):
         return StorageBusy(f"The database could not do it now: {one_line(error)}.")
     if state.startswith(_AWAY):

@@ -6,7 +6,7 @@ import sqlite3
 
 from metadata_service.domain.drafts import NewFlow
 from metadata_service.domain.records import Flow
-from metadata_service.domain.refusals import AlreadyThere, NotFound
+from metadata_service.domain.refusals import AlreadyThere, NotFound, Protected
 from metadata_service.domain.selection import Listing, Order, Selection
 from metadata_service.storage.rows import as_json
 from metadata_service.storage.selecting import Row, paged
@@ -38,6 +38,15 @@ class SqliteFlows:
         if row is None:
             raise NotFound(f"Flow {flow_id!r} does not exist.")
         return _flow(row)
+
+    async def delete(self, flow_id: str) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            if connection.execute("SELECT 1 FROM runs_v3 WHERE flow_id = ? LIMIT 1", [flow_id]).fetchone() is not None:
+                raise Protected(f"Flow {flow_id!r} has runs. Remove them first.")
+            if connection.execute("DELETE FROM flows_v3 WHERE flow_id = ?", [flow_id]).rowcount == 0:
+                raise NotFound(f"Flow {flow_id!r} does not exist.")
+
+        await self._connections.write(work)
 
     async def list(self, selection: Selection) -> Listing[Flow]:
         conditions = Conditions({})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from metadata_service.domain.drafts import NewRun, TagChange
+from metadata_service.domain.garbage import Removed
 from metadata_service.domain.heartbeats import WAIT_SECONDS, client_sends_heartbeats
 from metadata_service.domain.keys import RunPath
 from metadata_service.domain.records import Run
@@ -15,6 +16,7 @@ from metadata_service.storage.lineage import shown, tag_list
 from metadata_service.storage.rows import RECENT_MOST, RECENT_MS, as_json, no_run
 from metadata_service.storage.selecting import Row, paged
 from metadata_service.storage.sqlite.ancestors import (
+    find_ancestors,
     next_number,
     now_ms,
     now_s,
@@ -24,7 +26,9 @@ from metadata_service.storage.sqlite.ancestors import (
 )
 from metadata_service.storage.sqlite.conditions import Conditions
 from metadata_service.storage.sqlite.connections import Connections
+from metadata_service.storage.sqlite.garbage import remove_run
 from metadata_service.storage.sqlite.lists import read_list
+from metadata_service.storage.sqlite.statuses import STATUS
 
 _COLUMNS = "r.flow_id, r.run_number, r.run_id, r.user_name, r.ts_epoch, r.last_heartbeat_ts, r.tags, r.system_tags"
 
@@ -32,29 +36,6 @@ _COLUMNS = "r.flow_id, r.run_number, r.run_id, r.user_name, r.ts_epoch, r.last_h
 _USER = """(CASE WHEN EXISTS (
     SELECT 1 FROM json_each(r.system_tags) AS tag WHERE tag.value = 'user:' || r.user_name
 ) THEN r.user_name END)"""
-
-
-def _end_mark(value: str, field: str, tail: str = "") -> str:
-    """A value over the marks of one field that the tasks of the end step have."""
-    return (
-        f"(SELECT {value} FROM metadata_v3 AS m WHERE m.flow_id = r.flow_id AND m.run_number = r.run_number"
-        f" AND m.step_name = 'end' AND m.field_name = '{field}'{tail})"
-    )
-
-
-# Marks of one millisecond are told apart by the order in which they were recorded.
-_OK = _end_mark("""lower(trim(m.value, '" '))""", "attempt_ok", " ORDER BY m.ts_epoch DESC, m.id DESC LIMIT 1")
-_OK_TS = _end_mark("max(m.ts_epoch)", "attempt_ok")
-_ATTEMPT_TS = _end_mark("max(m.ts_epoch)", "attempt")
-
-# The same statuses as upstream derives.
-_STATUS = f"""(CASE
-    WHEN {_OK} = 'false' AND {_ATTEMPT_TS} > {_OK_TS} THEN 'running'
-    WHEN {_OK} = 'true' THEN 'completed'
-    WHEN {_OK} = 'false' THEN 'failed'
-    WHEN abs(:now - r.last_heartbeat_ts) <= :cutoff THEN 'running'
-    ELSE 'failed'
-END)"""
 
 _FIELDS = {
     "flow_id": "r.flow_id",
@@ -64,7 +45,7 @@ _FIELDS = {
     "ts_epoch": "r.ts_epoch",
     "last_heartbeat_ts": "r.last_heartbeat_ts",
     "user": _USER,
-    "status": _STATUS,
+    "status": STATUS,
 }
 
 HEARTBEAT_DUE = f"(last_heartbeat_ts IS NULL OR last_heartbeat_ts <= :now - {WAIT_SECONDS // 2})"
@@ -117,7 +98,7 @@ class SqliteRuns:
     async def count_recent(self) -> dict[str, int]:
         """Runs of the last day by status; of more than a thousand the newest."""
         query = f"""
-            SELECT {_STATUS} AS status, count(*) FROM (
+            SELECT {STATUS} AS status, count(*) FROM (
                 SELECT * FROM runs_v3 WHERE ts_epoch > :now * 1000 - {RECENT_MS}
                 ORDER BY ts_epoch DESC LIMIT {RECENT_MOST}
             ) AS r GROUP BY 1
@@ -153,6 +134,15 @@ class SqliteRuns:
                 update = f"UPDATE runs_v3 SET tags = :tags WHERE {this}"
                 connection.execute(update, {**parameters, "tags": as_json(changed)})
             return changed
+
+        return await self._connections.write(work)
+
+    async def delete(self, path: RunPath) -> Removed:
+        def work(connection: sqlite3.Connection) -> Removed:
+            run = find_ancestors(connection, path)
+            if run is None:
+                raise no_run(path)
+            return remove_run(connection, run)
 
         return await self._connections.write(work)
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import sqlite3
 
 from metadata_service.domain.refusals import StorageAway
-from metadata_service.storage.token_rows import DEFINITION
+from metadata_service.storage.garbage_rows import DEFINITION as GARBAGE
+from metadata_service.storage.token_rows import DEFINITION as TOKENS
 
 _OF_A_RUN = "user_name TEXT, ts_epoch INTEGER NOT NULL, tags TEXT, system_tags TEXT"
 _OF_A_TASK = (
@@ -43,9 +44,10 @@ _TABLES = (
     "INSERT INTO numbers VALUES ('run', 0), ('task', 0)",
 )
 
-_TOKENS = (f"CREATE TABLE tokens ({DEFINITION}) WITHOUT ROWID",)
+_TOKENS = (f"CREATE TABLE tokens ({TOKENS}) WITHOUT ROWID",)
+_GARBAGE = (f"CREATE TABLE garbage ({GARBAGE}) WITHOUT ROWID",)
 
-_STEPS = (_TABLES, _TOKENS)
+_STEPS = (_TABLES, _TOKENS, _GARBAGE)
 """What each version adds to the one before. A file's version is SQLite's user_version."""
 
 VERSION = len(_STEPS)

@@ -9,6 +9,7 @@ from metadata_service.storage.interface import Census
 from metadata_service.storage.sqlite.artifacts import SqliteArtifacts
 from metadata_service.storage.sqlite.connections import Connections
 from metadata_service.storage.sqlite.flows import SqliteFlows
+from metadata_service.storage.sqlite.garbage import SqliteGarbage
 from metadata_service.storage.sqlite.metadata import SqliteMetadata
 from metadata_service.storage.sqlite.runs import SqliteRuns
 from metadata_service.storage.sqlite.steps import SqliteSteps
@@ -27,6 +28,7 @@ class SqliteStorage:
         self.tasks = SqliteTasks(self._connections)
         self.artifacts = SqliteArtifacts(self._connections)
         self.metadata = SqliteMetadata(self._connections)
+        self.garbage = SqliteGarbage(self._connections)
         self.tokens = SqliteTokens(self._connections)
 
     def load(self) -> dict[str, float]:

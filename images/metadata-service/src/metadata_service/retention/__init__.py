@@ -1,0 +1,1 @@
+"""Removing old runs by rules, and what they leave in the datastore."""
