@@ -31,6 +31,7 @@ AUTH = {
     "trustedHeader": "kubeflow-userid",
     "trustedProxies": ["10.0.0.0/8"],
 }
+RETENTION = {"schedule": "0 3 * * *", "policies": [{"flows": ["Train*"], "max_age_days": 90, "keep_tags": ["keep"]}]}
 # Every way of using the chart that renders another set of objects.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "kind": ("kind", {}),
@@ -38,6 +39,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "external": ("production", EXTERNAL),
     "secrets-given": ("kind", {"credentials": {"create": False}}),
     "tokens": ("production", {"metadataService": {"auth": AUTH}}),
+    "retention": ("production", {"metadataService": {"retention": RETENTION}}),
     "node-ports": ("production", {"exposure": {"type": "NodePort", "cidrs": ["192.0.2.0/24"], "namespaces": []}}),
     "closed": ("production", {"exposure": {"namespaces": []}, "imagePullSecrets": ["registry"]}),
 }
@@ -104,9 +106,10 @@ class Chart:
 
     def pods(self, objects: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """The pod templates among the objects, by the name of their owner."""
-        return {
-            each["metadata"]["name"]: each["spec"]["template"] for each in objects if "template" in each.get("spec", {})
+        specs = {
+            each["metadata"]["name"]: each.get("spec", {}).get("jobTemplate", each).get("spec", {}) for each in objects
         }
+        return {name: spec["template"] for name, spec in specs.items() if "template" in spec}
 
 
 class Refusal(Exception):

@@ -191,7 +191,7 @@ def test_every_mount_has_its_volume(objects: list[Object], pods: dict[str, Objec
         if "template" in each.get("spec", {})
     }
     for owner, container in containers(pods):
-        volumes = {volume["name"] for volume in pods[owner]["spec"].get("volumes", [])} | claims[owner]
+        volumes = {volume["name"] for volume in pods[owner]["spec"].get("volumes", [])} | claims.get(owner, set())
         assert {mount["name"] for mount in container.get("volumeMounts", [])} <= volumes, owner
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
         ({"metadataService": {"image": None}}, "missing property 'image'"),
         ({"metadataService": {"auth": {"trustedHeader": "kubeflow-userid"}}}, "/metadataService/auth/trustedProxies"),
         ({"metadataService": {"auth": {"token": "secret"}}}, "additional properties 'token' not allowed"),
+        ({"metadataService": {"retention": {"policies": [{"flows": ["A"]}]}}}, "/metadataService/retention/policies/0"),
+        ({"metadataService": {"retention": {"schedule": "daily"}}}, "/metadataService/retention/schedule"),
         ({"client": {"objectStoreUrl": "store.example.org"}}, "/client/objectStoreUrl"),
         ({"exposure": {"type": "NodePort", "networkPolicies": True}}, "/exposure/cidrs"),
         ({"exposure": {"type": "LoadBalancer"}}, "/exposure/type"),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 import yaml
 
 from image_builder import table
+from metadata_service.domain.retention import Policies
+from metadata_service.retention.command import add_arguments
 from metadata_service.settings import Settings
 from release_setup.__main__ import main
 from release_setup.credentials import wanted_secrets
@@ -108,6 +112,27 @@ def test_the_metadata_service_knows_every_setting_that_it_is_given(chart: Chart,
     assert settings.port == container["ports"][0]["containerPort"]
     assert settings.access.tokens == bool(settings.access.admin_digest) == tokens
     assert settings.database.address == "probe-database.platform.svc:5432/metaflow"
+
+
+def test_the_retention_job_is_started_as_its_program_asks(chart: Chart, tmp_path: Path) -> None:
+    policies = [{"flows": ["Train*"], "max_age_days": 90}, {"keep_last": 5, "keep_tags": ["keep"]}]
+    retention = {"schedule": "0 3 * * *", "policies": policies, "quietHours": 1.5}
+    objects = chart.render({"metadataService": {"retention": retention}}, profile="production")
+    spec = named(objects, "CronJob", "probe-metadata-service-retention")["spec"]["jobTemplate"]["spec"]["template"][
+        "spec"
+    ]
+    (container,) = spec["containers"]
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    options = parser.parse_args([*container["command"][4:], *container["args"]])
+    assert (options.datastore, options.quiet_hours) == (["s3://metaflow/metaflow"], 1.5)
+    mounted = f"{container['volumeMounts'][0]['mountPath']}/policies.json"
+    assert str(options.policies) == mounted
+    config = named(objects, "ConfigMap", spec["volumes"][0]["configMap"]["name"])["data"]["policies.json"]
+    assert len(msgspec.json.decode(config, type=Policies).policies) == 2
+    given = {variable["name"]: variable.get("value", "from a Secret") for variable in container["env"]}
+    assert Settings.from_environ(given).unknown == ()
+    assert given["METAFLOW_S3_ENDPOINT_URL"] == "http://probe-object-store.platform.svc:9000"
 
 
 def test_the_readme_names_every_fact_and_no_other(chart: Chart) -> None:

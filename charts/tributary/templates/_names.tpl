@@ -70,3 +70,8 @@ Takes (list $ COMPONENT).
 {{- $ours := printf "http://%s:9000" (include "tributary.host" (list $ "object-store")) -}}
 {{- eq .Values.objectStore.mode "internal" | ternary $ours .Values.objectStore.endpoint -}}
 {{- end -}}
+
+{{- /* tributary.datastoreRoot: takes $; where Metaflow keeps everything in the bucket. */ -}}
+{{- define "tributary.datastoreRoot" -}}
+{{- printf "s3://%s/%s" .Values.objectStore.bucket .Values.objectStore.prefix -}}
+{{- end -}}

@@ -120,3 +120,16 @@ Takes metadataService.auth.
 - name: MF_METADATA_TRUSTED_PROXIES
   value: {{ .trustedProxies | join "," | quote }}
 {{- end -}}
+
+{{- /* tributary.objectStoreEnv: how a program finds the object store, in the names that Metaflow and boto3 read. Takes $. */ -}}
+{{- define "tributary.objectStoreEnv" -}}
+- name: METAFLOW_S3_ENDPOINT_URL
+  value: {{ include "tributary.objectStoreUrl" . | quote }}
+{{- range $variable, $key := dict "AWS_ACCESS_KEY_ID" "access-key" "AWS_SECRET_ACCESS_KEY" "secret-key" }}
+- name: {{ $variable }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "tributary.objectStoreSecret" $ }}
+      key: {{ $key }}
+{{- end }}
+{{- end -}}
