@@ -151,6 +151,10 @@ test-long: $(READY) ## The drills that take too long for make test: faults, a re
 	@$(RUN) -m pytest -q -m long --ignore=e2e/tests/cluster/test_flows.py e2e/tests $(ARGS)
 	@$(RUN) -m pytest -q -m long bridge/tests images/tests images/metadata-service/tests
 
+.PHONY: bench-metadata
+bench-metadata: $(READY) ## How fast the metadata service is, against the bare driver and its own /ping; ARGS='--seconds 2'
+	@$(RUN) -m metadata_testbed.bench $(ARGS)
+
 $(READY): requirements.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo '$(PYTHON) is missing. Install Python 3.11 to 3.13, or say PYTHON=….' >&2; exit 2; }
 	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV) || { echo 'python3 cannot make a virtual environment. Install python3-venv.' >&2; exit 2; }

@@ -32,8 +32,11 @@ def find_programs() -> Path:
 class PostgresServer:
     """A server that is started, stopped, killed and started again on the same data."""
 
-    def __init__(self) -> None:
-        self._programs = find_programs()
+    def __init__(self, *, durable: bool = False, programs: Path | None = None, settings: tuple[str, ...] = ()) -> None:
+        """`durable` waits for the disk at each commit; `programs` is the folder of another PostgreSQL's programs."""
+        self._programs = programs or find_programs()
+        self._durable = durable
+        self._settings = settings
         # A short path: sockets have at most 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="pg-"))
         self._data = self.folder / "data"
@@ -97,8 +100,11 @@ class PostgresServer:
         return self.dsn(name)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        # Without flushing to the disk: what survives the death of processes does so anyway.
-        settings = ["listen_addresses=", f"unix_socket_directories={self.folder}", "fsync=off", "max_connections=200"]
+        settings = ["listen_addresses=", f"unix_socket_directories={self.folder}", "max_connections=200"]
+        if not self._durable:
+            # Without flushing to the disk: what survives the death of processes does so anyway.
+            settings.append("fsync=off")
+        settings += self._settings
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(
                 [

@@ -13,8 +13,22 @@ from metadata_service.storage.postgres.ancestors import find_ancestors, path_par
 from metadata_service.storage.postgres.below_task import insert_below_task
 from metadata_service.storage.postgres.conditions import Conditions
 from metadata_service.storage.postgres.connections import Connection, Connections
-from metadata_service.storage.rows import ARTIFACT_COLUMNS, as_artifact, as_json, no_artifact
+from metadata_service.storage.rows import ARTIFACT_COLUMNS, as_artifact, no_artifact
 from metadata_service.storage.selecting import Row, listing, paged
+
+_TYPES = {
+    "name": "text",
+    "location": "text",
+    "ds_type": "text",
+    "sha": "text",
+    "type": "text",
+    "content_type": "text",
+    "user_name": "text",
+    "attempt_id": "smallint",
+    "tags": "jsonb",
+    "system_tags": "jsonb",
+}
+"""The columns of an artifact that its draft gives, by the names of its fields."""
 
 _SAME_TASK = (
     "{0}.flow_id = t.flow_id AND {0}.run_number = t.run_number"
@@ -27,19 +41,9 @@ class PostgresArtifacts:
         self._connections = connections
 
     async def record(self, path: TaskPath, drafts: Sequence[NewArtifact]) -> int:
-        rows: dict[str, tuple[str, Sequence[object]]] = {
-            "name": ("text", [draft.name for draft in drafts]),
-            "location": ("text", [draft.location for draft in drafts]),
-            "ds_type": ("text", [draft.ds_type for draft in drafts]),
-            "sha": ("text", [draft.sha for draft in drafts]),
-            "type": ("text", [draft.type for draft in drafts]),
-            "content_type": ("text", [draft.content_type for draft in drafts]),
-            "user_name": ("text", [draft.user_name for draft in drafts]),
-            "attempt_id": ("smallint", [draft.attempt_id for draft in drafts]),
-            "tags": ("jsonb", [as_json(draft.tags) for draft in drafts]),
-            "system_tags": ("jsonb", [as_json(draft.system_tags) for draft in drafts]),
-        }
-        return await insert_below_task(self._connections, path, "artifact_v3", rows, conflict="ON CONFLICT DO NOTHING")
+        return await insert_below_task(
+            self._connections, path, "artifact_v3", _TYPES, drafts, conflict="ON CONFLICT DO NOTHING"
+        )
 
     async def get(self, path: TaskPath, name: str, attempt: int | None) -> Artifact:
         # An attempt need not record what an earlier one did. The artifact called "name", which every attempt records,

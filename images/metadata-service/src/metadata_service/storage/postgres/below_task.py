@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from metadata_service.domain.keys import TaskPath
 from metadata_service.domain.refusals import NotFound
 from metadata_service.storage.postgres.ancestors import NOW_MS, path_parameters, task_of_run
@@ -16,33 +18,39 @@ async def insert_below_task(
     connections: Connections,
     path: TaskPath,
     table: str,
-    rows: Mapping[str, tuple[str, Sequence[object]]],
+    columns: Mapping[str, str],
+    rows: Sequence[object],
     *,
     conflict: str = "",
 ) -> int:
-    """Store rows of a task in their order, and give their number; `rows` gives each column's type and values.
+    """Store rows of a task in their order, and give their number; `columns` gives the type of each column.
 
-    Values of type jsonb are JSON texts. One statement for all rows: a single round trip, and stored whole or not at
-    all. Raises NotFound when the task is not recorded.
+    One statement for all rows: a single round trip, and stored whole or not at all. They go as one JSON, which costs
+    the driver a third of what an array for each column does. Raises NotFound when the task is not recorded.
     """
-    arrays = ", ".join(f"%({name})s::{'text' if kind == 'jsonb' else kind}[]" for name, (kind, _) in rows.items())
-    values = ", ".join(f"d.{name}::jsonb" if kind == "jsonb" else f"d.{name}" for name, (kind, _) in rows.items())
+    names = ", ".join(columns)
+    types = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    # Absent tags are JSON's null, as upstream stores them: SQL's would blank the tag index.
+    values = ", ".join(
+        f"coalesce(d.{name}, 'null')" if kind == "jsonb" else f"d.{name}" for name, kind in columns.items()
+    )
     query = f"""
         WITH t AS MATERIALIZED (
             SELECT t.flow_id, t.run_number, r.run_id, t.step_name, t.task_id, t.task_name {task_of_run(path)}
             FOR KEY SHARE OF t
         ),
         stored AS (
-            INSERT INTO {table} ({_OF_THE_TASK}, ts_epoch, {", ".join(rows)})
+            INSERT INTO {table} ({_OF_THE_TASK}, ts_epoch, {names})
             SELECT t.*, {NOW_MS}, {values}
-            FROM t CROSS JOIN unnest({arrays}) WITH ORDINALITY AS d ({", ".join(rows)}, place)
+            FROM t CROSS JOIN ROWS FROM (json_to_recordset(%(rows)s::json) AS ({types})) WITH ORDINALITY AS d
+                ({names}, place)
             ORDER BY d.place
             {conflict}
             RETURNING 1
         )
         SELECT EXISTS (SELECT FROM t), (SELECT count(*) FROM stored)
     """
-    parameters = path_parameters(path) | {name: list(column) for name, (_, column) in rows.items()}
+    parameters = path_parameters(path) | {"rows": msgspec.json.encode(rows).decode()}
     async with connections.connection() as connection:
         row = await (await connection.execute(query, parameters)).fetchone()
     assert row is not None

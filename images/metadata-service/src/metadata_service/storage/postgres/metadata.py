@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from metadata_service.domain.drafts import NewMetadatum
 from metadata_service.domain.keys import RunPath, TaskPath
 from metadata_service.domain.records import Metadatum
@@ -18,8 +20,18 @@ from metadata_service.storage.postgres.ancestors import find_ancestors
 from metadata_service.storage.postgres.below_task import insert_below_task
 from metadata_service.storage.postgres.conditions import Conditions
 from metadata_service.storage.postgres.connections import Connections
-from metadata_service.storage.rows import METADATA_COLUMNS, as_json
+from metadata_service.storage.rows import METADATA_COLUMNS
 from metadata_service.storage.selecting import Row, listing, paged
+
+_TYPES = {
+    "field_name": "text",
+    "value": "text",
+    "type": "text",
+    "user_name": "text",
+    "tags": "jsonb",
+    "system_tags": "jsonb",
+}
+"""The columns of a metadatum that its draft gives, by the names of its fields."""
 
 
 class PostgresMetadata:
@@ -27,15 +39,8 @@ class PostgresMetadata:
         self._connections = connections
 
     async def record(self, path: TaskPath, drafts: Sequence[NewMetadatum]) -> int:
-        rows: dict[str, tuple[str, Sequence[object]]] = {
-            "field_name": ("text", [draft.field_name for draft in drafts]),
-            "value": ("text", [draft.text() for draft in drafts]),
-            "type": ("text", [draft.type for draft in drafts]),
-            "user_name": ("text", [draft.user_name for draft in drafts]),
-            "tags": ("jsonb", [as_json(draft.tags) for draft in drafts]),
-            "system_tags": ("jsonb", [as_json(draft.system_tags) for draft in drafts]),
-        }
-        return await insert_below_task(self._connections, path, "metadata_v3", rows)
+        rows = [{**msgspec.structs.asdict(draft), "value": draft.text()} for draft in drafts]
+        return await insert_below_task(self._connections, path, "metadata_v3", _TYPES, rows)
 
     async def list(self, scope: RunPath | TaskPath, selection: Selection) -> Listing[Metadatum]:
         async with self._connections.connection() as connection:
