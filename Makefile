@@ -149,7 +149,7 @@ e2e-all: $(READY) ## Every flow of bridge/tests/flows on the cluster against the
 .PHONY: test-long
 test-long: $(READY) ## The drills that take too long for make test: faults, a reboot, a bare helm install, beside a foreign Kubeflow
 	@$(RUN) -m pytest -q -m long --ignore=e2e/tests/cluster/test_flows.py e2e/tests $(ARGS)
-	@$(RUN) -m pytest -q -m long bridge/tests images/tests images/metadata-service/tests
+	@$(RUN) -m pytest -q -m long bridge/tests images/tests images/metadata-service/tests images/ui/tests
 
 .PHONY: bench-metadata
 bench-metadata: $(READY) ## How fast the metadata service is, against the bare driver and its own /ping; ARGS='--seconds 2'

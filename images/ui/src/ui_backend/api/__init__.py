@@ -1,0 +1,1 @@
+"""The HTTP API, in the words of the UI backend of Netflix/metaflow-service."""

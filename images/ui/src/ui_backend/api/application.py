@@ -1,0 +1,86 @@
+"""The application: the API below /api."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from urllib.parse import unquote_to_bytes
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.routing import Mount, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from metadata_service.api.answers import EXCEPTION_HANDLERS, answer_error
+from ui_backend.api import operations, resources
+from ui_backend.reading.store import Reading
+
+log = logging.getLogger("ui_backend.requests")
+
+_PROBES = frozenset({"/api/ping", "/api/readyz"})
+_LOGGED_PATH = 1000
+
+
+def application(reading: Reading) -> ASGIApp:
+    """An ASGI application that answers from the database."""
+    # A path with a slash too much is not there, rather than sent elsewhere.
+    api = Router([*operations.ROUTES, *resources.ROUTES], redirect_slashes=False)
+    app = Starlette(routes=[Mount("/api", api)], exception_handlers=EXCEPTION_HANDLERS)
+    app.router.redirect_slashes = False
+    app.state.reading = reading
+    return Around(app)
+
+
+class Around:
+    """What happens around every request: an id, headers, one line in the log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope["request_id"] = request_id = uuid.uuid4().hex
+        started, status = time.perf_counter(), 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "no-referrer"
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        app = self._app if _readable(scope) else _unreadable
+        try:
+            await app(scope, receive, send_with_headers)
+        finally:
+            log.log(
+                logging.DEBUG if scope["path"] in _PROBES and status < 400 else logging.INFO,
+                "request",
+                extra={
+                    "request_id": request_id,
+                    "method": scope["method"],
+                    "path": scope["path"][:_LOGGED_PATH],
+                    "status": status,
+                    "ms": round((time.perf_counter() - started) * 1000, 1),
+                },
+            )
+
+
+async def _unreadable(scope: Scope, receive: Receive, send: Send) -> None:
+    await answer_error(Request(scope), 400, "The path is not text in UTF-8. Correct it.")(scope, receive, send)
+
+
+def _readable(scope: Scope) -> bool:
+    """Whether the path is what the client sent: a server replaces bytes that are no text, and databases refuse NUL."""
+    try:
+        return "\0" not in unquote_to_bytes(scope.get("raw_path") or scope["path"].encode()).decode()
+    except UnicodeDecodeError:
+        return False

@@ -1,0 +1,52 @@
+"""What can be set, all of it in the environment: the database by the variables of the metadata service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from metadata_service import settings as of_service
+from metadata_service.settings import DatabaseSettings, SqliteSettings, WrongSettings
+
+_OF_SERVICE = ("MF_METADATA_DB_", "RUN_INACTIVE_CUTOFF_TIME", "LOGLEVEL")
+_DAY_MS = 86_400_000
+
+KNOWN = {
+    "MF_UI_METADATA_HOST": "address to listen on; 0.0.0.0",
+    "MF_UI_METADATA_PORT": "port to listen on; 8083",
+    **{name: meaning for name, meaning in of_service.KNOWN.items() if name.startswith(_OF_SERVICE)},
+    "OLD_RUN_FAILURE_CUTOFF_TIME": "milliseconds after which what never sent a heartbeat counts as failed; 86400000",
+}
+"""Every setting, with what it means and its default."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    host: str
+    port: int
+    log_level: str
+    database: DatabaseSettings | SqliteSettings
+    old_ms: int
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+        """Read all settings. Raises WrongSettings with everything that is wrong, not only the first."""
+        problems: list[str] = []
+        kept = {name: value for name, value in environ.items() if name.startswith(_OF_SERVICE)}
+        port = _number(environ, "MF_UI_METADATA_PORT", 8083, 0, 65535, problems)
+        old_ms = _number(environ, "OLD_RUN_FAILURE_CUTOFF_TIME", _DAY_MS, 1, 10**12, problems)
+        try:
+            service = of_service.Settings.from_environ(kept)
+        except WrongSettings as wrong:
+            raise WrongSettings([*problems, *wrong.problems]) from None
+        if problems:
+            raise WrongSettings(problems)
+        return cls(environ.get("MF_UI_METADATA_HOST") or "0.0.0.0", port, service.log_level, service.database, old_ms)
+
+
+def _number(environ: Mapping[str, str], name: str, default: int, low: int, high: int, problems: list[str]) -> int:
+    text = environ.get(name) or str(default)
+    if text.isascii() and text.isdigit() and len(text) < 16 and low <= int(text) <= high:
+        return int(text)
+    problems.append(f"{name}: {text[:40]!r} is not a whole number from {low} to {high}. Give one or unset it.")
+    return default
