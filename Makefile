@@ -150,6 +150,9 @@ e2e-all: $(READY) ## Every flow of bridge/tests/flows on the cluster against the
 test-long: $(READY) ## The drills that take too long for make test: faults, a reboot, a bare helm install, beside a foreign Kubeflow
 	@$(RUN) -m pytest -q -m long --ignore=e2e/tests/cluster/test_flows.py e2e/tests $(ARGS)
 	@$(RUN) -m pytest -q -m long bridge/tests images/tests images/metadata-service/tests images/ui/tests
+	@for major in 13 18; do \
+	  TRIBUTARY_POSTGRES=$$major $(RUN) -m pytest -q -m 'server and not slow and not long' -k postgres images/metadata-service/tests; \
+	done
 
 .PHONY: bench-metadata
 bench-metadata: $(READY) ## How fast the metadata service is, against the bare driver and its own /ping; ARGS='--seconds 2'

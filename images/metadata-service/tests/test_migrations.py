@@ -98,21 +98,27 @@ def bring_to(postgres: PostgresServer, database: str, version: int) -> None:
                 connection.execute(record, [step.version])
 
 
-def add_old_run(postgres: PostgresServer, database: str) -> None:
-    """A run with all that belongs to it, in the columns that have been there since the first version."""
+def add_old_runs(postgres: PostgresServer, database: str, count: int = 1) -> None:
+    """Runs with all that belongs to them, in the columns that have been there since the first version."""
     with postgres.connect(database) as connection:
+        connection.execute("INSERT INTO flows_v3 (flow_id, ts_epoch) VALUES ('Old', 1)")
         for statement in (
-            "INSERT INTO flows_v3 (flow_id, ts_epoch) VALUES ('Old', 1)",
-            """INSERT INTO runs_v3 (flow_id, ts_epoch, tags, system_tags) VALUES ('Old', 2, '["a"]', '["b"]')""",
-            "INSERT INTO steps_v3 (flow_id, run_number, step_name, ts_epoch) VALUES ('Old', 1, 'start', 3)",
-            "INSERT INTO tasks_v3 (flow_id, run_number, step_name, ts_epoch) VALUES ('Old', 1, 'start', 4)",
+            """INSERT INTO runs_v3 (flow_id, ts_epoch, tags, system_tags) SELECT 'Old', 2, '["a"]', '["b"]'""",
+            "INSERT INTO steps_v3 (flow_id, run_number, step_name, ts_epoch) SELECT 'Old', i, 'start', 3",
+            "INSERT INTO tasks_v3 (flow_id, run_number, step_name, ts_epoch) SELECT 'Old', i, 'start', 4",
             "INSERT INTO metadata_v3 (flow_id, run_number, step_name, task_id, field_name, value, type, ts_epoch)"
-            " VALUES ('Old', 1, 'start', 1, 'attempt', '0', 'attempt', 5)",
+            " SELECT 'Old', i, 'start', i, 'attempt', '0', 'attempt', 5",
             "INSERT INTO artifact_v3"
             " (flow_id, run_number, step_name, task_id, name, location, ds_type, attempt_id, ts_epoch)"
-            " VALUES ('Old', 1, 'start', 1, 'name', 'l', 's3', 0, 6)",
+            " SELECT 'Old', i, 'start', i, 'name', 'l', 's3', 0, 6",
         ):
-            connection.execute(statement)
+            connection.execute(f"{statement} FROM generate_series(1, {count}) AS i ORDER BY i")
+
+
+def count_rows(postgres: PostgresServer, database: str) -> dict[str, int]:
+    """The rows of each of upstream's tables that hold records."""
+    tables = [table for table in TABLES if table.endswith("_v3")]
+    return {table: postgres.rows(f"SELECT count(*) FROM {table}", database=database)[0][0] for table in tables}
 
 
 @contextmanager
@@ -147,9 +153,13 @@ def test_from_each_version_of_upstreams(
 ) -> None:
     database = new_database()
     bring_to(postgres, database, version)
-    add_old_run(postgres, database)
+    add_old_runs(postgres, database, 1000)
+    before = count_rows(postgres, database)
     service = start_service(postgres.dsn(database))
     service.wait_until()
+    assert (
+        count_rows(postgres, database) == before == {"flows_v3": 1} | dict.fromkeys(before.keys() - {"flows_v3"}, 1000)
+    )
     assert schema(postgres, database) == schema(postgres, shared_database)
     assert postgres.rows(_APPLIED, database=database) == [(0,), *((version,) for version in VERSIONS)]
     api = open_api(service)
@@ -157,8 +167,8 @@ def test_from_each_version_of_upstreams(
     assert api.get(task)["tags"] == ["a"]
     assert [one["value"] for one in api.get(task + "/metadata")] == ["0"]
     assert [one["name"] for one in api.get(task + "/artifacts")] == ["name"]
-    assert api.get("/flows/Old/runs", {"status": "failed"})[0]["run_number"] == 1
-    assert api.get(api.new_task(api.new_step("/flows/Old/runs/1", "end")))["task_id"] == 2
+    assert api.get("/flows/Old/runs", {"status": "failed"})[0]["run_number"] == 1000
+    assert api.get(api.new_task(api.new_step("/flows/Old/runs/1", "end")))["task_id"] == 1001
 
 
 def test_a_second_time_there_is_nothing_to_do(postgres: PostgresServer, new_database: NewDatabase) -> None:
@@ -269,7 +279,7 @@ def test_tables_that_a_service_made_without_goose_are_taken_over(
     database = new_database()
     bring_to(postgres, database, VERSIONS[2])
     postgres.execute("DROP TABLE goose_db_version", database=database)
-    add_old_run(postgres, database)
+    add_old_runs(postgres, database)
     migrate(postgres, database)
     assert schema(postgres, database) == schema(postgres, shared_database)
     assert postgres.rows("SELECT count(*) FROM metadata_v3", database=database) == [(1,)]
@@ -308,29 +318,46 @@ def test_check_changes_nothing(postgres: PostgresServer, new_database: NewDataba
     assert (check.returncode, check.stdout) == (0, "The schema is up to date.\n")
 
 
-def test_writes_of_an_older_replica_go_on(postgres: PostgresServer, new_database: NewDatabase) -> None:
+@pytest.mark.parametrize(
+    ("version", "count"),
+    [(20210202145952, 1000), *(pytest.param(version, 100_000, marks=pytest.mark.long) for version in VERSIONS)],
+)
+def test_writes_of_an_older_replica_go_on(
+    postgres: PostgresServer, new_database: NewDatabase, version: int, count: int
+) -> None:
+    """Written as upstream's service of that version writes; it runs beside the migration until it is replaced."""
     database = new_database()
-    bring_to(postgres, database, 20210202145952)
-    add_old_run(postgres, database)
+    bring_to(postgres, database, version)
+    add_old_runs(postgres, database, count)
     ended = threading.Event()
-    written = 0
 
-    def write() -> None:
-        nonlocal written
+    def write() -> int:
+        written = 0
         with postgres.connect(database) as connection:
             while not ended.is_set():
-                connection.execute(
+                (run,) = connection.execute(
+                    "INSERT INTO runs_v3 (flow_id, ts_epoch, tags, system_tags) VALUES ('Old', 2, '[]', '[]')"
+                    " RETURNING run_number"
+                ).fetchone() or (0,)
+                for statement in (
+                    "INSERT INTO steps_v3 (flow_id, run_number, step_name, ts_epoch) VALUES ('Old', %s, 'start', 3)",
+                    "INSERT INTO tasks_v3 (flow_id, run_number, step_name, ts_epoch) VALUES ('Old', %s, 'start', 4)",
                     "INSERT INTO metadata_v3"
                     " (flow_id, run_number, step_name, task_id, field_name, value, type, ts_epoch)"
-                    " VALUES ('Old', 1, 'start', 1, 'x', 'y', 'x', 5)"
-                )
+                    " VALUES ('Old', %s, 'start', 1, 'x', 'y', 'x', 5)",
+                    "INSERT INTO artifact_v3"
+                    " (flow_id, run_number, step_name, task_id, name, location, ds_type, attempt_id, ts_epoch)"
+                    " VALUES ('Old', %s, 'start', 1, 'name', 'l', 's3', 0, 6)",
+                ):
+                    connection.execute(statement, [run])
                 written += 1
+        return written
 
     with ThreadPoolExecutor(1) as pool:
         writer = pool.submit(write)
         migrate(postgres, database)
         ended.set()
-        writer.result()
+        written = writer.result()
     assert written > 0
-    rows = postgres.rows("SELECT count(*) FROM metadata_v3 WHERE field_name = 'x'", database=database)
-    assert rows == [(written,)]
+    found = count_rows(postgres, database)
+    assert found == dict.fromkeys(found, count + written) | {"flows_v3": 1}

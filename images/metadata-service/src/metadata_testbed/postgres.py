@@ -13,13 +13,19 @@ from typing import Any
 
 import psycopg
 
+from metadata_testbed.postgres_releases import unpack
 from metadata_testbed.waiting import eventually
 
 _USER = "metaflow"
 
 
-def find_programs() -> Path:
-    """The folder with initdb and postgres. Raises FileNotFoundError where PostgreSQL's server is not installed."""
+def find_programs(folder: Path) -> Path:
+    """The folder with initdb and postgres; of the release TRIBUTARY_POSTGRES, unpacked into the folder, if that is set.
+
+    Raises FileNotFoundError where PostgreSQL's server is not installed.
+    """
+    if major := os.environ.get("TRIBUTARY_POSTGRES"):
+        return unpack(major, folder)
     if found := shutil.which("initdb"):
         return Path(found).resolve().parent
     # Debian keeps them off the PATH, one folder a version.
@@ -32,13 +38,13 @@ def find_programs() -> Path:
 class PostgresServer:
     """A server that is started, stopped, killed and started again on the same data."""
 
-    def __init__(self, *, durable: bool = False, programs: Path | None = None, settings: tuple[str, ...] = ()) -> None:
-        """`durable` waits for the disk at each commit; `programs` is the folder of another PostgreSQL's programs."""
-        self._programs = programs or find_programs()
+    def __init__(self, *, durable: bool = False, settings: tuple[str, ...] = ()) -> None:
+        """`durable` waits for the disk at each commit; `settings` are the server's own, such as `ssl=on`."""
         self._durable = durable
         self._settings = settings
         # A short path: sockets have at most 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="pg-"))
+        self._programs = find_programs(self.folder)
         self._data = self.folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
