@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from metadata_service.domain.tokens import digest
 
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_POOLERS = ("none", "transaction")
 _AUTH = ("off", "tokens")
 _SHORTEST_TOKEN = 20
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -32,6 +33,7 @@ KNOWN = {
     "MF_METADATA_DB_POOL_MIN": "connections to keep open; 1",
     "MF_METADATA_DB_POOL_MAX": "connections to open at most; 10",
     "MF_METADATA_DB_TIMEOUT": "seconds that a request waits for a connection; 10",
+    "MF_METADATA_DB_POOLER": f"one of {', '.join(_POOLERS)}; transaction: behind PgBouncer in that mode",
     "MF_METADATA_DB_STATEMENT_TIMEOUT": "seconds that a statement may take; 30",
     "MF_METADATA_DB_SSL_MODE": f"one of {', '.join(_SSL_MODES)}; prefer",
     "MF_METADATA_DB_SSL_CERT_PATH": "file with the client's certificate; none",
@@ -73,6 +75,8 @@ class DatabaseSettings:
     run_cutoff_seconds: int
     own_tables: bool
     """Whether there are tables besides upstream's."""
+    shared_sessions: bool
+    """Whether a pooler stands between, so that nothing of a session outlives a transaction."""
 
     def __repr__(self) -> str:
         return f"DatabaseSettings({self.address})"
@@ -253,6 +257,7 @@ def _database(read: _Reader, *, own_tables: bool) -> DatabaseSettings | SqliteSe
         statement_seconds=statement_seconds,
         run_cutoff_seconds=cutoff,
         own_tables=own_tables,
+        shared_sessions=read.choice("MF_METADATA_DB_POOLER", "none", _POOLERS, str.lower) == "transaction",
     )
 
 

@@ -38,10 +38,13 @@ def find_programs(folder: Path) -> Path:
 class PostgresServer:
     """A server that is started, stopped, killed and started again on the same data."""
 
-    def __init__(self, *, durable: bool = False, settings: tuple[str, ...] = ()) -> None:
-        """`durable` waits for the disk at each commit; `settings` are the server's own, such as `ssl=on`."""
+    def __init__(self, *, durable: bool = False, port: int = 0, certificate: tuple[Path, Path] | None = None) -> None:
+        """`durable` waits for the disk at each commit. With a port it listens on 127.0.0.1 too, and with a certificate
+        and its key it speaks TLS there.
+        """
         self._durable = durable
-        self._settings = settings
+        self._port = port or 5432
+        self._settings = [f"listen_addresses={'127.0.0.1' if port else ''}", f"port={self._port}"]
         # A short path: sockets have at most 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="pg-"))
         self._programs = find_programs(self.folder)
@@ -50,6 +53,13 @@ class PostgresServer:
         if os.geteuid() == 0:
             # PostgreSQL refuses to run as root.
             shutil.chown(self.folder, "nobody")
+        if certificate is not None:
+            own = [Path(shutil.copy(file, self.folder)) for file in certificate]
+            for file in own:
+                file.chmod(0o600)
+                if os.geteuid() == 0:
+                    shutil.chown(file, "nobody")
+            self._settings += ["ssl=on", f"ssl_cert_file={own[0]}", f"ssl_key_file={own[1]}"]
         options = [f"--username={_USER}", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
         subprocess.run(
             [self._programs / "initdb", "-D", self._data, *options], check=True, capture_output=True, **_as_nobody()
@@ -84,7 +94,7 @@ class PostgresServer:
         shutil.rmtree(self.folder)
 
     def dsn(self, database: str = "postgres") -> str:
-        return f"host={self.folder} user={_USER} dbname={database}"
+        return f"host={self.folder} port={self._port} user={_USER} dbname={database}"
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[psycopg.rows.TupleRow]:
         """A connection in autocommit mode."""
@@ -106,11 +116,10 @@ class PostgresServer:
         return self.dsn(name)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        settings = ["listen_addresses=", f"unix_socket_directories={self.folder}", "max_connections=200"]
+        settings = [*self._settings, f"unix_socket_directories={self.folder}", "max_connections=200"]
         if not self._durable:
             # Without flushing to the disk: what survives the death of processes does so anyway.
             settings.append("fsync=off")
-        settings += self._settings
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(
                 [

@@ -8,7 +8,7 @@ import select
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import psycopg
@@ -91,7 +91,8 @@ class Connections:
     async def keep(self, prepare: Callable[[Connection], Awaitable[object]]) -> None:
         """Connect, prepare the database once, and notice when it goes and comes. Ends only when cancelled.
 
-        `prepare` gets a connection of its own. It is called again until it has returned once.
+        `prepare` gets a connection of its own. It is called again until it has returned once; what it raises of
+        StorageAway is told meanwhile.
         """
         while not await self._prepared(prepare):
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
@@ -100,7 +101,7 @@ class Connections:
             min_size=self._settings.pool_min,
             max_size=self._settings.pool_max,
             open=False,
-            kwargs={"autocommit": True},
+            kwargs=_options(self._settings),
             configure=self._configure,
             timeout=self._settings.timeout_seconds,
             max_waiting=_MAX_WAITING,
@@ -122,8 +123,9 @@ class Connections:
         try:
             async with await connect(self._settings) as connection:
                 await prepare(connection)
-        except psycopg.Error as error:
-            reason = f"The database is not ready: {one_line(error)}."
+        except (psycopg.Error, StorageAway) as error:
+            said = one_line(error) if isinstance(error, psycopg.Error) else str(error).rstrip(".")
+            reason = f"The database is not ready: {said}."
             if reason != self._reason:
                 # Another obstacle than before, which somebody who watches the log wants to see.
                 self._lost.clear()
@@ -140,6 +142,9 @@ class Connections:
 
     async def _configure(self, connection: Connection) -> None:
         set_json_loads(msgspec.Raw, connection)
+        if self._settings.shared_sessions:
+            # It would be set for whoever gets the session next. The pooler, or the user's own settings, must say it.
+            return
         await connection.execute(f"SET statement_timeout = {round(self._settings.statement_seconds * 1000)}")
 
     @staticmethod
@@ -174,7 +179,12 @@ def complete(settings: DatabaseSettings) -> str:
 
 async def connect(settings: DatabaseSettings) -> Connection:
     """A connection in autocommit mode that belongs to no pool. Raises psycopg.Error."""
-    return await psycopg.AsyncConnection.connect(complete(settings), autocommit=True)
+    return await psycopg.AsyncConnection.connect(complete(settings), **_options(settings))
+
+
+def _options(settings: DatabaseSettings) -> dict[str, Any]:
+    # A statement that was prepared in one session is not known to the next one that the pooler gives.
+    return {"autocommit": True, **({"prepare_threshold": None} if settings.shared_sessions else {})}
 
 
 def _alive(connection: Connection) -> bool:

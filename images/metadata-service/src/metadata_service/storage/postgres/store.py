@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from metadata_service.domain.refusals import StorageAway
 from metadata_service.settings import DatabaseSettings
 from metadata_service.storage.interface import Census
 from metadata_service.storage.postgres.artifacts import PostgresArtifacts
@@ -10,7 +11,7 @@ from metadata_service.storage.postgres.counting import count_rows
 from metadata_service.storage.postgres.flows import PostgresFlows
 from metadata_service.storage.postgres.garbage import PostgresGarbage
 from metadata_service.storage.postgres.metadata import PostgresMetadata
-from metadata_service.storage.postgres.migrate import migrate
+from metadata_service.storage.postgres.migrate import migrate, plan
 from metadata_service.storage.postgres.own_tables import make_tables
 from metadata_service.storage.postgres.runs import PostgresRuns
 from metadata_service.storage.postgres.steps import PostgresSteps
@@ -33,6 +34,7 @@ class PostgresStorage:
         self.metadata = PostgresMetadata(self._connections)
         self.garbage = PostgresGarbage(self._connections)
         self.tokens = PostgresTokens(self._connections)
+        self._shared_sessions = settings.shared_sessions
         self._own_tables = settings.own_tables
 
     def load(self) -> dict[str, float]:
@@ -49,7 +51,12 @@ class PostgresStorage:
         await self._connections.keep(self._prepare)
 
     async def _prepare(self, connection: Connection) -> None:
-        await migrate(connection)
+        if self._shared_sessions:
+            # The lock of a migration is a session's, and so is what its statements set.
+            if not (await plan(connection)).current:
+                raise StorageAway("The schema is not up to date. Run migrate, on PostgreSQL itself, not the pooler.")
+        else:
+            await migrate(connection)
         if self._own_tables:
             await make_tables(connection)
 
