@@ -20,7 +20,7 @@ OF_FIRST_NODES = "_control_mapper_tasks"
 # What @catch prints: a traceback that names the folders of the machine.
 _OF_CATCH = ("@catch caught an exception from ", ">  ")
 # What @checkpoint prints of the one that it loads: where and when it was stored.
-_OF_CHECKPOINT = ("[pathspec] ", "[key] ", "[created on] ", "[url] ")
+_OF_CHECKPOINT = ("\t[pathspec] ", "\t[key] ", "\t[created on] ", "\t[url] ")
 # When @timeout ends a step, it says so behind the time of day.
 _TIME_OF_DAY = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} ")
 _ROUND = re.compile(r"-r(\d+)$")

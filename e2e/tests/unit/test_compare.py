@@ -184,6 +184,14 @@ def test_what_catch_prints_of_the_machine_is_no_line_of_the_users() -> None:
     assert tasks(Run((here,)), cards_of)[Place("work")].stdout == ("mine",)
 
 
+def test_where_a_checkpoint_lies_is_not_compared() -> None:
+    words = "[@checkpoint] Loading the following checkpoint:\n\t[key] {0}\n\t[created on] {0}\n\t[url] s3://{0}\nmine\n"
+    here, there = (replace(HERE, stdout=words.format(place)) for place in ("here", "there"))
+    assert differences(Run((here,)), Run((there,)), cards_of) == []
+    said = ("[@checkpoint] Loading the following checkpoint:", "mine")
+    assert tasks(Run((here,)), cards_of)[Place("work")].stdout == said
+
+
 def test_tags_of_the_user_are_compared() -> None:
     assert told(Run((HERE,), frozenset({"mine"})), Run((HERE,))) == ["tags ['mine'] on the laptop, [] on the cluster"]
 
