@@ -123,8 +123,11 @@ def _ends(task: Any) -> Iterator[Any]:
     """What is written down of attempts that ended. Of the first node of a gang, of its last attempt only: when another
     node fails, a laptop's first node fails with it, and in pods, as in Metaflow's own gangs there, each says its own.
     """
-    last = f"attempt_id:{task.current_attempt}" if OF_FIRST_NODES in task else None
-    return (each for each in task.metadata if each.name in OUTCOMES and (last is None or last in each.tags))
+    ends = [each for each in task.metadata if each.name in OUTCOMES]
+    if OF_FIRST_NODES not in task:
+        return iter(ends)
+    # The client does not tell which attempt a record is of. Attempts end one after the other.
+    return iter({each.name: each for each in sorted(ends, key=lambda each: each.created_at)}.values())
 
 
 def _warned(task: Any) -> tuple[str, ...]:

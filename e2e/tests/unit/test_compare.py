@@ -80,7 +80,7 @@ class Task:
     def metadata(self) -> list[Any]:
         where = [SimpleNamespace(name="ds-root", value=self.id)]
         return where + [
-            SimpleNamespace(name=name, value=value, tags=[f"attempt_id:{attempt}"])
+            SimpleNamespace(name=name, value=value, created_at=attempt)
             for name, value, attempt in ((*each, self.current_attempt)[:3] for each in self.outcomes)
         ]
 
