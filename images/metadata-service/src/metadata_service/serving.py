@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import uvicorn
 from metadata_service.api.application import application
 from metadata_service.settings import Settings, WrongSettings
 from metadata_service.storage.opening import open_storage
+from metadata_service.tracing import traced
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +37,9 @@ async def serve(settings: Settings, listening: Callable[[int], None] | None = No
     if listening is not None:
         listening(listener.getsockname()[1])
     storage = open_storage(settings.database)
+    app, send_traces = traced(application(storage, settings.limits, settings.access), os.environ)
     config = uvicorn.Config(
-        application(storage, settings.limits, settings.access),
+        app,
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -64,6 +67,8 @@ async def serve(settings: Settings, listening: Callable[[int], None] | None = No
             await keeper
     finally:
         await storage.close()
+        # It may wait for a collector, so not on the loop.
+        await asyncio.to_thread(send_traces)
 
 
 def _listen(settings: Settings) -> socket.socket:
