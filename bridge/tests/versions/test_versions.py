@@ -4,7 +4,6 @@ Each has a venv of its own, made once below $CACHE from what lies in locks/. The
 and the tests of the flows are run there as they stand.
 """
 
-import hashlib
 import os
 import re
 import subprocess
@@ -15,13 +14,9 @@ from pathlib import Path
 import pytest
 
 from bridge.tests.lib import versions
+from bridge.tests.lib.older_metaflow import LOCKS, UV, VERSIONS, python_of, run
 
 ROOT = Path(__file__).parents[3]
-LOCKS = Path(__file__).parent / "locks"
-UV = Path(sys.executable).parent / "uv"
-CACHE = Path(os.environ.get("CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tributary")
-
-VERSIONS = sorted(file.stem for file in LOCKS.glob("[0-9]*.txt"))
 # The last one before Metaflow renamed what metaflow-kubeflow needs.
 BEFORE_THE_CHANGE = "2.19.22"
 
@@ -35,10 +30,10 @@ TELLING = ("linear_flow", "nested_foreach_flow", "parallel_flow", "retry_flow")
 def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the extension's wheel unpacked, and nothing of what it needs."""
     folder = tmp_path_factory.mktemp("wheel")
-    _run(UV, "build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder, ROOT)
+    run(UV, "build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder, ROOT)
     (wheel,) = folder.glob("metaflow_tributary-*.whl")
     found = folder / "extension"
-    _run(UV, "pip", "install", "--no-deps", "--python", sys.executable, "--target", found, wheel)
+    run(UV, "pip", "install", "--no-deps", "--python", sys.executable, "--target", found, wheel)
     return found
 
 
@@ -110,7 +105,7 @@ def test_metaflow_kubeflow_with_the_same_commands_stops_ours(extension: Path, tm
 def _refused(version: str, flow: Path, *folders: Path) -> str:
     """What `create --only-json` says, with these distributions beside that Metaflow. It must refuse."""
     ran = subprocess.run(
-        [_python(version), flow, "--quiet", "--no-pylint", "kubeflow-pipelines", "create", "--only-json"],
+        [python_of(version), flow, "--quiet", "--no-pylint", "kubeflow-pipelines", "create", "--only-json"],
         env={**_environment(*folders), "METAFLOW_USER": "tester"},
         capture_output=True,
         text=True,
@@ -146,7 +141,7 @@ def _install_rival(folder: Path) -> None:
 def _test_with(version: str, extension: Path, *arguments: str) -> None:
     """Run tests with that Metaflow; all that are chosen must pass or say what that Metaflow lacks."""
     ran = subprocess.run(
-        [_python(version), "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        [python_of(version), "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
         cwd=ROOT,
         env=_environment(extension),
         capture_output=True,
@@ -162,26 +157,5 @@ def _environment(*folders: Path) -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join(map(str, folders)), "METAFLOW_HOME": "/nonexistent"}
 
 
-def _python(version: str) -> Path:
-    """The interpreter of that Metaflow's venv, made when it is not there. It is named by all that it is made from."""
-    locks = [LOCKS / "beside.txt", LOCKS / f"{version}.txt"]
-    content = hashlib.sha256(sys.version.encode() + b"".join(lock.read_bytes() for lock in locks)).hexdigest()[:12]
-    venv = CACHE / "metaflow" / f"{version}-{content}"
-    python = venv / "bin" / "python"
-    if not venv.exists():
-        # Made under another name, and moved when it is whole. uv writes no path of its own into what is run here.
-        making = venv.with_name(f"{venv.name}.{os.getpid()}")
-        _run(UV, "venv", "--quiet", "--relocatable", "--python", sys.executable, making)
-        given = [word for lock in locks for word in ("--requirement", lock)]
-        _run(UV, "pip", "install", "--quiet", "--require-hashes", "--python", making / "bin" / "python", *given)
-        making.rename(venv)
-    return python
-
-
 def _pins(file: Path) -> Mapping[str, str]:
     return dict(re.findall(r"^([\w.-]+)==(\S+)", file.read_text(), re.M))
-
-
-def _run(*words: str | Path) -> None:
-    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
