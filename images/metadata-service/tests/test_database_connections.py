@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from metadata_testbed.api import Api
 from metadata_testbed.postgres import PostgresServer
 from metadata_testbed.service import Service, free_port, run_command
+from metadata_testbed.waiting import eventually
 
 pytestmark = pytest.mark.server
 
@@ -134,3 +135,34 @@ def test_behind_a_pooler_that_shares_sessions(
         assert list(pool.map(work, range(16))) == [10] * 16
     assert len(api.get(step.split("/steps/")[0])["tags"]) == 16
     assert api.http.delete(step.split("/steps/")[0]).json()["tasks"] == 16
+
+
+@pytest.mark.long
+def test_lists_are_read_from_a_replica_as_long_as_it_answers(
+    own_postgres: PostgresServer, start_service: StartService, open_api: OpenApi
+) -> None:
+    replica = PostgresServer(follows=own_postgres)
+    replica.start()
+    try:
+        service = start_service(own_postgres.dsn(), MF_METADATA_DB_READ_REPLICA_HOST=str(replica.folder))
+        service.wait_until()
+        api = open_api(service)
+        flow = api.new_flow()
+        eventually(lambda: None if here_twice(service) else "the replica is not found", within=20)
+        replica.execute("SELECT pg_wal_replay_pause()")
+        run = api.new_run(flow)
+        assert api.get(run) and api.get(flow + "/runs") == []
+        replica.execute("SELECT pg_wal_replay_resume()")
+        eventually(lambda: None if api.get(flow + "/runs") else "the run is not listed", within=20)
+        replica.kill()
+        eventually(lambda: None if api.http.get(flow + "/runs").status_code == 200 else "503", within=20)
+        assert [each["flow_id"] for each in api.get("/flows")] == [flow.rpartition("/")[2]]
+        assert service.end() == 0
+        assert not [line for line in service.log_lines() if "traceback" in line]
+    finally:
+        replica.remove()
+
+
+def here_twice(service: Service) -> bool:
+    """Whether the database and its replica were found."""
+    return [line["message"] for line in service.log_lines()].count("the database is here") == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -33,6 +33,7 @@ KNOWN = {
     "MF_METADATA_DB_POOL_MIN": "connections to keep open; 1",
     "MF_METADATA_DB_POOL_MAX": "connections to open at most; 10",
     "MF_METADATA_DB_TIMEOUT": "seconds that a request waits for a connection; 10",
+    "MF_METADATA_DB_READ_REPLICA_HOST": "host of a replica that lists are read from; none",
     "MF_METADATA_DB_POOLER": f"one of {', '.join(_POOLERS)}; transaction: behind PgBouncer in that mode",
     "MF_METADATA_DB_STATEMENT_TIMEOUT": "seconds that a statement may take; 30",
     "MF_METADATA_DB_SSL_MODE": f"one of {', '.join(_SSL_MODES)}; prefer",
@@ -77,9 +78,17 @@ class DatabaseSettings:
     """Whether there are tables besides upstream's."""
     shared_sessions: bool
     """Whether a pooler stands between, so that nothing of a session outlives a transaction."""
+    replica_host: str = ""
+    """A server that follows the database, for lists; empty when there is none."""
 
     def __repr__(self) -> str:
         return f"DatabaseSettings({self.address})"
+
+    def replica(self) -> DatabaseSettings | None:
+        """The same for the replica, if there is one."""
+        if not self.replica_host:
+            return None
+        return replace(self, conninfo=make_conninfo(self.conninfo, host=self.replica_host), replica_host="")
 
     @property
     def address(self) -> str:
@@ -257,6 +266,7 @@ def _database(read: _Reader, *, own_tables: bool) -> DatabaseSettings | SqliteSe
         statement_seconds=statement_seconds,
         run_cutoff_seconds=cutoff,
         own_tables=own_tables,
+        replica_host=read.text("MF_METADATA_DB_READ_REPLICA_HOST"),
         shared_sessions=read.choice("MF_METADATA_DB_POOLER", "none", _POOLERS, str.lower) == "transaction",
     )
 

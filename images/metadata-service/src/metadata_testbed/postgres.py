@@ -38,9 +38,17 @@ def find_programs(folder: Path) -> Path:
 class PostgresServer:
     """A server that is started, stopped, killed and started again on the same data."""
 
-    def __init__(self, *, durable: bool = False, port: int = 0, certificate: tuple[Path, Path] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        durable: bool = False,
+        port: int = 0,
+        certificate: tuple[Path, Path] | None = None,
+        follows: PostgresServer | None = None,
+    ) -> None:
         """`durable` waits for the disk at each commit. With a port it listens on 127.0.0.1 too, and with a certificate
-        and its key it speaks TLS there.
+        and its key it speaks TLS there. One that follows another server copies its data, by pg_basebackup, which only
+        Debian's package has; then it only reads.
         """
         self._durable = durable
         self._port = port or 5432
@@ -61,8 +69,11 @@ class PostgresServer:
                     shutil.chown(file, "nobody")
             self._settings += ["ssl=on", f"ssl_cert_file={own[0]}", f"ssl_key_file={own[1]}"]
         options = [f"--username={_USER}", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
+        if follows is not None:
+            options = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync", f"--dbname={follows.dsn()}"]
+        make = "initdb" if follows is None else "pg_basebackup"
         subprocess.run(
-            [self._programs / "initdb", "-D", self._data, *options], check=True, capture_output=True, **_as_nobody()
+            [self._programs / make, "-D", self._data, *options], check=True, capture_output=True, **_as_nobody()
         )
 
     def start(self) -> None:

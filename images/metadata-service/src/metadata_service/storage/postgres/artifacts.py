@@ -12,7 +12,7 @@ from metadata_service.storage.lineage import Ancestors
 from metadata_service.storage.postgres.ancestors import find_ancestors, path_parameters, task_of_run
 from metadata_service.storage.postgres.below_task import insert_below_task
 from metadata_service.storage.postgres.conditions import Conditions
-from metadata_service.storage.postgres.connections import Connection, Connections
+from metadata_service.storage.postgres.connections import Connection, Connections, Reading
 from metadata_service.storage.rows import ARTIFACT_COLUMNS, as_artifact, no_artifact
 from metadata_service.storage.selecting import Row, listing, paged
 
@@ -37,8 +37,9 @@ _SAME_TASK = (
 
 
 class PostgresArtifacts:
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, reading: Reading) -> None:
         self._connections = connections
+        self._reading = reading
 
     async def record(self, path: TaskPath, drafts: Sequence[NewArtifact]) -> int:
         return await insert_below_task(
@@ -68,7 +69,7 @@ class PostgresArtifacts:
         return as_artifact(Ancestors(*row[:5]), row[5:])
 
     async def list(self, scope: RunPath | StepPath | TaskPath, selection: Selection) -> Listing[Artifact]:
-        async with self._connections.connection() as connection:
+        async with self._reading.connection() as connection:
             run = await find_ancestors(connection, scope)
             if run is None or not run.hold(selection.tags):
                 return Listing([])
@@ -85,7 +86,7 @@ class PostgresArtifacts:
         return listing(rows, selection.page, Order.ARTIFACTS, lambda row: as_artifact(run, row))
 
     async def list_of_attempt(self, path: TaskPath, attempt: int) -> Listing[Artifact]:
-        async with self._connections.connection() as connection:
+        async with self._reading.connection() as connection:
             run = await find_ancestors(connection, path)
             if run is None:
                 return Listing([])

@@ -7,7 +7,7 @@ import logging
 import select
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeAlias
 
 import msgspec
@@ -46,8 +46,10 @@ class Connections:
     database is not seen by clients at all. Then StorageAway is raised.
     """
 
-    def __init__(self, settings: DatabaseSettings) -> None:
+    def __init__(self, settings: DatabaseSettings, meanwhile: str = "Requests are answered with 503") -> None:
+        """`meanwhile` is what the log says of the time in which the database is away."""
         self._settings = settings
+        self._meanwhile = meanwhile
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._reason: str | None = "The database was not asked yet."
         self._lost = asyncio.Event()
@@ -115,6 +117,11 @@ class Connections:
             await self._lost.wait()
             await self._wait_for_return()
 
+    @property
+    def here(self) -> bool:
+        """Whether the database answered when it was last asked."""
+        return self._pool is not None and self._reason is None
+
     async def close(self) -> None:
         if self._pool is not None:
             await self._pool.close()
@@ -160,7 +167,7 @@ class Connections:
 
     def _away(self, reason: str) -> None:
         if not self._lost.is_set():
-            log.warning("%s Requests are answered with 503 until it is back.", reason)
+            log.warning("%s %s until it is back.", reason, self._meanwhile)
         self._reason = reason
         self._lost.set()
 
@@ -169,6 +176,18 @@ class Connections:
             log.info("the database is here")
         self._reason = None
         self._lost.clear()
+
+
+class Reading:
+    """Where lists are read: from the replica as long as it answers, and from the database itself."""
+
+    def __init__(self, database: Connections, replica: Connections | None) -> None:
+        self._database, self._replica = database, replica
+
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """As that of Connections."""
+        chosen = self._replica if self._replica is not None and self._replica.here else self._database
+        return chosen.connection()
 
 
 def complete(settings: DatabaseSettings) -> str:

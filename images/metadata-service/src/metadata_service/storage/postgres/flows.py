@@ -8,7 +8,7 @@ from metadata_service.domain.refusals import AlreadyThere, NotFound, Protected
 from metadata_service.domain.selection import Listing, Order, Selection
 from metadata_service.storage.postgres.ancestors import NOW_MS
 from metadata_service.storage.postgres.conditions import Conditions
-from metadata_service.storage.postgres.connections import Connections
+from metadata_service.storage.postgres.connections import Connections, Reading
 from metadata_service.storage.rows import as_json
 from metadata_service.storage.selecting import listing, paged
 
@@ -16,8 +16,9 @@ _COLUMNS = "f.flow_id, f.user_name, f.ts_epoch, f.tags, f.system_tags"
 
 
 class PostgresFlows:
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, reading: Reading) -> None:
         self._connections = connections
+        self._reading = reading
 
     async def create(self, flow_id: str, draft: NewFlow) -> Flow:
         query = (
@@ -61,6 +62,6 @@ class PostgresFlows:
         conditions.add_selection(selection, {}, "f.tags || f.system_tags")
         tail = paged(conditions, selection.page, Order.FLOWS, "f")
         query = f"SELECT f.ts_epoch, f.flow_id, {_COLUMNS} FROM flows_v3 AS f WHERE {conditions.sql()} {tail}"
-        async with self._connections.connection() as connection:
+        async with self._reading.connection() as connection:
             rows = await (await connection.execute(query, conditions.parameters)).fetchall()
         return listing(rows, selection.page, Order.FLOWS, lambda row: Flow(*row[2:]))

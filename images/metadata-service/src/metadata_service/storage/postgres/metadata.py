@@ -19,7 +19,7 @@ from metadata_service.storage.lineage import shown
 from metadata_service.storage.postgres.ancestors import find_ancestors
 from metadata_service.storage.postgres.below_task import insert_below_task
 from metadata_service.storage.postgres.conditions import Conditions
-from metadata_service.storage.postgres.connections import Connections
+from metadata_service.storage.postgres.connections import Connections, Reading
 from metadata_service.storage.rows import METADATA_COLUMNS
 from metadata_service.storage.selecting import Row, listing, paged
 
@@ -35,15 +35,16 @@ _TYPES = {
 
 
 class PostgresMetadata:
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, reading: Reading) -> None:
         self._connections = connections
+        self._reading = reading
 
     async def record(self, path: TaskPath, drafts: Sequence[NewMetadatum]) -> int:
         rows = [{**msgspec.structs.asdict(draft), "value": draft.text()} for draft in drafts]
         return await insert_below_task(self._connections, path, "metadata_v3", _TYPES, rows)
 
     async def list(self, scope: RunPath | TaskPath, selection: Selection) -> Listing[Metadatum]:
-        async with self._connections.connection() as connection:
+        async with self._reading.connection() as connection:
             run = await find_ancestors(connection, scope)
             if run is None:
                 return Listing([])

@@ -15,7 +15,7 @@ from metadata_service.domain.tags import changed_tags
 from metadata_service.storage.lineage import Ancestors, shown, tag_list
 from metadata_service.storage.postgres.ancestors import NOW_MS, NOW_S, path_parameters, run_is
 from metadata_service.storage.postgres.conditions import Conditions
-from metadata_service.storage.postgres.connections import Connections
+from metadata_service.storage.postgres.connections import Connections, Reading
 from metadata_service.storage.postgres.garbage import remove_run
 from metadata_service.storage.postgres.own_tables import make_tables
 from metadata_service.storage.postgres.statuses import STATUS
@@ -44,8 +44,9 @@ HEARTBEAT_DUE = f"(r.last_heartbeat_ts IS NULL OR r.last_heartbeat_ts <= {NOW_S}
 
 
 class PostgresRuns:
-    def __init__(self, connections: Connections, cutoff_seconds: int) -> None:
+    def __init__(self, connections: Connections, reading: Reading, cutoff_seconds: int) -> None:
         self._connections = connections
+        self._reading = reading
         self._cutoff_seconds = cutoff_seconds
 
     async def create(self, flow_id: str, draft: NewRun) -> Run:
@@ -97,7 +98,7 @@ class PostgresRuns:
         query = (
             f"SELECT r.ts_epoch, r.run_number, {_COLUMNS} FROM runs_v3 AS r {status} WHERE {conditions.sql()} {tail}"
         )
-        async with self._connections.connection() as connection:
+        async with self._reading.connection() as connection:
             rows = await (await connection.execute(query, conditions.parameters)).fetchall()
         return listing(rows, selection.page, Order.RUNS, lambda row: _run(*row[2:]))
 

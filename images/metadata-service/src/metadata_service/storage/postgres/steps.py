@@ -9,7 +9,7 @@ from metadata_service.domain.refusals import AlreadyThere, NotFound
 from metadata_service.domain.selection import Listing, Order, Selection
 from metadata_service.storage.postgres.ancestors import NOW_MS, find_ancestors, path_parameters, run_is
 from metadata_service.storage.postgres.conditions import Conditions
-from metadata_service.storage.postgres.connections import Connections
+from metadata_service.storage.postgres.connections import Connections, Reading
 from metadata_service.storage.rows import as_json
 from metadata_service.storage.selecting import Row, listing, paged
 
@@ -18,8 +18,9 @@ _RUN = "coalesce(r.run_id, r.run_number::text)"
 
 
 class PostgresSteps:
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, reading: Reading) -> None:
         self._connections = connections
+        self._reading = reading
 
     async def create(self, path: StepPath, draft: NewStep) -> Step:
         query = f"""
@@ -63,7 +64,7 @@ class PostgresSteps:
         return Step(*row)
 
     async def list(self, path: RunPath, selection: Selection) -> Listing[Step]:
-        async with self._connections.connection() as connection:
+        async with self._reading.connection() as connection:
             run = await find_ancestors(connection, path)
             if run is None or not run.hold(selection.tags):
                 return Listing([])

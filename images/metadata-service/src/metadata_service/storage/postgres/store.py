@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from metadata_service.domain.refusals import StorageAway
 from metadata_service.settings import DatabaseSettings
 from metadata_service.storage.interface import Census
 from metadata_service.storage.postgres.artifacts import PostgresArtifacts
-from metadata_service.storage.postgres.connections import Connection, Connections
+from metadata_service.storage.postgres.connections import Connection, Connections, Reading
 from metadata_service.storage.postgres.counting import count_rows
 from metadata_service.storage.postgres.flows import PostgresFlows
 from metadata_service.storage.postgres.garbage import PostgresGarbage
@@ -19,6 +21,7 @@ from metadata_service.storage.postgres.tasks import PostgresTasks
 from metadata_service.storage.postgres.tokens import PostgresTokens
 
 _ASK_SECONDS = 2.0
+_WITHOUT_REPLICA = "This was of the replica. Lists are read from the database itself"
 
 
 class PostgresStorage:
@@ -26,12 +29,15 @@ class PostgresStorage:
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self._connections = Connections(settings)
-        self.flows = PostgresFlows(self._connections)
-        self.runs = PostgresRuns(self._connections, settings.run_cutoff_seconds)
-        self.steps = PostgresSteps(self._connections)
-        self.tasks = PostgresTasks(self._connections)
-        self.artifacts = PostgresArtifacts(self._connections)
-        self.metadata = PostgresMetadata(self._connections)
+        replica = settings.replica()
+        self._replica = Connections(replica, _WITHOUT_REPLICA) if replica is not None else None
+        reading = Reading(self._connections, self._replica)
+        self.flows = PostgresFlows(self._connections, reading)
+        self.runs = PostgresRuns(self._connections, reading, settings.run_cutoff_seconds)
+        self.steps = PostgresSteps(self._connections, reading)
+        self.tasks = PostgresTasks(self._connections, reading)
+        self.artifacts = PostgresArtifacts(self._connections, reading)
+        self.metadata = PostgresMetadata(self._connections, reading)
         self.garbage = PostgresGarbage(self._connections)
         self.tokens = PostgresTokens(self._connections)
         self._shared_sessions = settings.shared_sessions
@@ -48,7 +54,10 @@ class PostgresStorage:
 
     async def keep(self) -> None:
         """Connect, bring the schema up to date, and stay connected. Ends only when cancelled."""
-        await self._connections.keep(self._prepare)
+        if self._replica is None:
+            await self._connections.keep(self._prepare)
+            return
+        await asyncio.gather(self._connections.keep(self._prepare), self._replica.keep(_nothing))
 
     async def _prepare(self, connection: Connection) -> None:
         if self._shared_sessions:
@@ -62,3 +71,9 @@ class PostgresStorage:
 
     async def close(self) -> None:
         await self._connections.close()
+        if self._replica is not None:
+            await self._replica.close()
+
+
+async def _nothing(connection: Connection) -> None:
+    """A replica gets its schema from the database that it follows."""

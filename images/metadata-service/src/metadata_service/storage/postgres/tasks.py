@@ -18,7 +18,7 @@ from metadata_service.storage.postgres.ancestors import (
     task_of_run,
 )
 from metadata_service.storage.postgres.conditions import Conditions
-from metadata_service.storage.postgres.connections import Connections
+from metadata_service.storage.postgres.connections import Connections, Reading
 from metadata_service.storage.postgres.runs import HEARTBEAT_DUE
 from metadata_service.storage.rows import TASK_COLUMNS, as_json, as_task, no_task
 from metadata_service.storage.selecting import listing, paged
@@ -35,8 +35,9 @@ _FIELDS = {
 
 
 class PostgresTasks:
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, reading: Reading) -> None:
         self._connections = connections
+        self._reading = reading
 
     async def create(self, path: StepPath, draft: NewTask) -> Task:
         query = f"""
@@ -86,7 +87,7 @@ class PostgresTasks:
         return as_task(Ancestors(*row[:5]), row[5:])
 
     async def list(self, path: StepPath, selection: Selection) -> Listing[Task]:
-        async with self._connections.connection() as connection:
+        async with self._reading.connection() as connection:
             run = await find_ancestors(connection, path)
             if run is None or not run.hold(selection.tags):
                 return Listing([])
@@ -118,7 +119,7 @@ class PostgresTasks:
             raise no_task(path)
 
     async def with_metadata(self, path: StepPath, field_name: str | None, pattern: str | None) -> tuple[str, ...]:
-        async with self._connections.connection() as connection:
+        async with self._reading.connection() as connection:
             run = await find_ancestors(connection, path)
             if run is None:
                 return ()
