@@ -21,6 +21,12 @@ def test_a_name_that_kubernetes_could_not_use_is_refused_with_the_name_in_it(giv
     assert repr(given) in str(refused.value.message)
 
 
+def test_inside_a_spec_a_name_has_no_dots() -> None:
+    name = names.project_pipeline_name("bridge_tests", "user.ada", "ProjectFlow")
+    assert name == "bridge-tests.user.ada.projectflow"
+    assert re.fullmatch("[a-z0-9][a-z0-9-]{0,127}", names.spec_name(name))
+
+
 def test_a_name_is_refused_rather_than_cut() -> None:
     names.pipeline_name("Flow", "x" * 45)
     with pytest.raises(Refused, match="46 characters, 45 is the most"):

@@ -17,6 +17,9 @@ from urllib.parse import parse_qs, urlsplit
 
 Json = dict[str, Any]
 
+# What the server asks of a pipeline's name in its spec, not of the pipeline's own: backend/src/apiserver/common/utils.go.
+_NAME_IN_SPEC = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
+
 
 class Answer(Exception):
     """An answer that is not a good one: status, body as text, and headers."""
@@ -136,6 +139,8 @@ class Kubeflow:
         if any(each["name"] == query["name"] for each in versions):
             raise Answer(409, json.dumps({"error_message": "The pipeline already exists.", "error_details": "…"}))
         text = body.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 1)[0].decode()
+        if not _NAME_IN_SPEC.fullmatch(json.loads(text.split("\n---\n")[0])["pipelineInfo"]["name"]):
+            raise error(500, 13, "Failed to create a pipeline version: Invalid input error: pipeline's name must …")
         uploaded = {
             "pipeline_version_id": f"version-{query['pipelineid']}-{len(versions) + 1}",
             "name": query["name"],

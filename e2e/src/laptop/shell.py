@@ -49,10 +49,12 @@ class Laptop:
             for name, value in os.environ.items()
             if not name.startswith(("METAFLOW_", "AWS_")) and name != "COVERAGE_PROCESS_START"
         }
+        # Nodes of a gang are started with the first python of the path, as in a virtual environment that is active.
+        path = os.pathsep.join((str(Path(self.python).parent), os.environ["PATH"]))
         # A run that is killed leaves its temporary files; they should not lie beside the flow.
         return (
             ours
-            | {"METAFLOW_USER": "laptop", "METAFLOW_TEMPDIR": tempfile.gettempdir()}
+            | {"METAFLOW_USER": "laptop", "METAFLOW_TEMPDIR": tempfile.gettempdir(), "PATH": path}
             | exports(self.client / "env.sh")
         )
 

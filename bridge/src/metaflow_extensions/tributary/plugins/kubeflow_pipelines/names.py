@@ -75,6 +75,13 @@ def project_pipeline_name(project: str, branch: str, flow_name: str) -> str:
     return f"{re.sub(r'^[^a-z]+', '', kept) or 'flow'}-{digest}"
 
 
+def spec_name(pipeline: str) -> str:
+    """What the pipeline is called inside its spec. Kubeflow Pipelines takes a dot in a pipeline's own name, and none
+    there (`ValidatePipelineName` in backend/src/apiserver/common/utils.go).
+    """
+    return pipeline.replace(".", "-")
+
+
 def token_prefix(pipeline: str, project: str | None, branch: str | None) -> str:
     """The name under which Metaflow keeps a production token on this machine: all flows of a branch share theirs."""
     if project is None:

@@ -15,7 +15,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ..names import AMONG_INPUT, CHOICE, ITEMS_INPUT, ORIGIN_INPUT, SPLITS_OUTPUT, STEP_INPUT, index_input
+from ..names import (
+    AMONG_INPUT,
+    CHOICE,
+    ITEMS_INPUT,
+    ORIGIN_INPUT,
+    SPLITS_OUTPUT,
+    STEP_INPUT,
+    index_input,
+    spec_name,
+)
 from . import pods
 from .ir import Flow, Parameter, Step, Target
 from .wiring import Again, Scope, Task, Tell
@@ -66,7 +75,7 @@ def emit(flow: Flow, root: Scope, target: Target, payload: Payload) -> Documents
     dag = {"tasks": printer.tasks(root)}
     inputs = {each.input: _root_input(each) for each in flow.parameters} | {ORIGIN_INPUT: _ORIGIN}
     root_component: Document = {"dag": dag, "inputDefinitions": {"parameters": inputs}}
-    info: Document = {"name": target.pipeline}
+    info: Document = {"name": spec_name(target.pipeline)}
     if target.title:
         info["displayName"] = target.title
     if description := target.description or flow.help:
