@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 Json = dict[str, Any]
 
-# What the server asks of a pipeline's name in its spec, not of the pipeline's own: backend/src/apiserver/common/utils.go.
+# What the server asks of a name in a spec, not of the pipeline itself: backend/src/apiserver/common/utils.go.
 _NAME_IN_SPEC = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 
 
@@ -139,7 +139,8 @@ class Kubeflow:
         if any(each["name"] == query["name"] for each in versions):
             raise Answer(409, json.dumps({"error_message": "The pipeline already exists.", "error_details": "…"}))
         text = body.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 1)[0].decode()
-        if not _NAME_IN_SPEC.fullmatch(json.loads(text.split("\n---\n")[0])["pipelineInfo"]["name"]):
+        info = json.loads(text.split("\n---\n")[0]).get("pipelineInfo", {"name": "unnamed"})
+        if not _NAME_IN_SPEC.fullmatch(info["name"]):
             raise error(500, 13, "Failed to create a pipeline version: Invalid input error: pipeline's name must …")
         uploaded = {
             "pipeline_version_id": f"version-{query['pipelineid']}-{len(versions) + 1}",
