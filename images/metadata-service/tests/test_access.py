@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from metadata_testbed.described import check_answer
+from metadata_testbed.laptop import Laptop
 from metadata_testbed.postgres import PostgresServer
 from metadata_testbed.service import Service
 from metadata_testbed.stores import PostgresStore, SqliteStore, Store
@@ -259,3 +261,21 @@ def test_an_expired_token_opens_nothing() -> None:
     stored, issued = issue(NewToken("x", "read", valid_seconds=10), 1000)
     _, secret = parts(issued.token) or ("", "")
     assert stored.opens(secret, 1009) and not stored.opens(secret, 1010) and not stored.opens("other", 1000)
+
+
+@pytest.mark.slow
+def test_metaflow_sends_its_token_in_both_ways(tmp_path: Path, start_service: Callable[..., Service]) -> None:
+    service = start_service(tmp_path / "metadata.db", MF_METADATA_AUTH="tokens", MF_METADATA_ADMIN_TOKEN=ADMIN)
+    service.wait_until()
+    guarded = Guarded(service, SqliteStore(tmp_path / "metadata.db"))
+    assert guarded.status(ADMIN, "POST", "/flows/Seen", {}) == 200
+    token = guarded.token("read")
+    ask = ("-c", "from metaflow import Metaflow, namespace; namespace(None); print(Metaflow().flows)")
+    ways = {
+        "METAFLOW_SERVICE_AUTH_KEY": token,
+        "METAFLOW_SERVICE_HEADERS": json.dumps({"Authorization": f"Bearer {token}"}),
+    }
+    where = {"METAFLOW_DEFAULT_METADATA": "service", "METAFLOW_SERVICE_URL": service.url}
+    for name, value in ways.items():
+        laptop = Laptop(tmp_path / name, **where, **{name: value})
+        assert laptop.python(*ask).splitlines()[-1] == "[Flow('Seen')]"

@@ -70,6 +70,18 @@ def test_a_flow_goes_with_all_its_runs(api: Api, store: Store) -> None:
     assert delete(api, flow) == dict.fromkeys(("runs", "steps", "tasks", "artifacts", "metadata"), 0)
 
 
+def test_a_run_that_another_was_resumed_from_stays(api: Api) -> None:
+    """A cloned task has its metadata from its origin, and Metaflow's client fails where that is missing."""
+    flow = api.new_flow()
+    origin, heir = api.new_run(flow), api.new_run(flow, run_number="kfp-heir")
+    task = api.new_task(api.new_step(heir))
+    number = origin.rpartition("/")[2]
+    api.post(task + "/metadata", [{"field_name": "origin-run-id", "value": number}])
+    assert "was resumed as kfp-heir" in api.message("DELETE", origin, 422)
+    delete(api, heir)
+    delete(api, origin)
+
+
 def test_what_is_written_meanwhile_is_refused_or_goes_too(api: Api, store: Store) -> None:
     """Writers of a run that is removed under them: no row of it is left, and none of them meets a fault."""
     flow = api.new_flow()

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from metadata_testbed.api import Api
+from metadata_testbed.laptop import Laptop
 from metadata_testbed.minio import MinioServer
+from metadata_testbed.service import Service
 from metadata_testbed.stores import Store
 
 from metadata_service.cli import main
@@ -181,6 +183,26 @@ def test_a_run_that_the_api_removed_leaves_garbage_too(flow: Flow, retention: Ca
 def test_what_cannot_be_is_told(flow: Flow, retention: Callable[..., str], tmp_path: Path) -> None:
     assert "keep_last" in retention([{"flows": ["x"]}], code=2)
     assert "there is no such folder" in retention([], "--datastore", str(tmp_path / "nowhere"), code=1)
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_a_resumed_run_and_its_origin_stay_together(
+    service: Service, api: Api, retention: Callable[..., str], tmp_path: Path
+) -> None:
+    """As Metaflow records and reads them: a resumed task shares the artifacts of its origin, and reads on there."""
+    laptop = Laptop(tmp_path / "laptop", METAFLOW_DEFAULT_METADATA="service", METAFLOW_SERVICE_URL=service.url)
+    old = laptop.flow("resumed_flow.py", "run", MAKER="second")
+    failed = laptop.flow("resumed_flow.py", "run", code=1, MAKER="first")
+    resumed = laptop.flow("resumed_flow.py", "resume", "--origin-run-id", failed, MAKER="second")
+    before = laptop.describe(f"ResumedFlow/{resumed}")
+    root = api.get(f"/flows/ResumedFlow/runs/{resumed}/artifacts")[0]["location"].removeprefix(":root:")
+    policy: list[dict[str, object]] = [{"flows": ["ResumedFlow"], "keep_last": 1}]
+    said = retention(policy, "--datastore", root, "--quiet-hours", "0")
+    assert numbers(said, "Removed")[0] == 1 and numbers(said, "Saved")[0] > 0
+    runs = {str(run["run_number"]) for run in api.get("/flows/ResumedFlow/runs")}
+    assert runs == {failed, resumed} and old not in runs
+    assert laptop.describe(f"ResumedFlow/{resumed}") == before
 
 
 @pytest.fixture(scope="module")

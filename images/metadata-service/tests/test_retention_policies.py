@@ -38,6 +38,17 @@ def test_a_run_stays_while_any_rule_keeps_it(policy: Policy, gone: list[int]) ->
     assert [run.run for run in expired(policy, RUNS, NOW)] == gone
 
 
+def test_a_run_stays_for_those_that_were_resumed_from_it() -> None:
+    runs = [
+        aged(1, 9),
+        AgedRun(2, NOW - 8 * DAY, False, frozenset(), frozenset({"1"})),
+        aged(3, 7),
+        AgedRun("kfp-4", NOW - DAY, False, frozenset(), frozenset({"2"})),
+    ]
+    assert [run.run for run in expired(Policy(keep_last=1), runs, NOW)] == [3]
+    assert [run.run for run in expired(Policy(keep_last=0), runs, NOW)] == [1, 2, 3, "kfp-4"]
+
+
 def test_the_first_policy_that_holds_for_a_flow_counts() -> None:
     special, general = Policy(("Train*", "Old"), keep_last=1), Policy(keep_last=5)
     policies = Policies((special, general))

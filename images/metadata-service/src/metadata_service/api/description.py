@@ -119,7 +119,7 @@ def _json(schema: Any) -> Json:
 def _statuses(each: Operation) -> list[int]:
     statuses = set(each.refuses)
     if each.method == "DELETE":
-        # The user of the database may not be allowed to.
+        # Others may hang on it, or the user of the database may not be allowed to.
         statuses |= {422}
     if each.needs is not None:
         statuses |= {401, 403, 429, 503}

@@ -17,6 +17,7 @@ from metadata_service.domain.garbage import Removed
 from metadata_service.domain.heartbeats import WAIT_SECONDS
 from metadata_service.domain.keys import new_client_key
 from metadata_service.domain.records import Run
+from metadata_service.domain.refusals import Protected
 from metadata_service.domain.selection import Listing, Order
 
 
@@ -45,7 +46,12 @@ async def create_run(request: Request) -> Response:
 
 async def delete_run(request: Request) -> Response:
     """The run with all that belongs to it. What it leaves in the datastore goes with the command `retention`."""
-    return answer(await paths.storage(request).runs.delete(paths.run_path(request)))
+    path, runs = paths.run_path(request), paths.storage(request).runs
+    shown = str((await runs.get(path)).run_number)
+    heirs = sorted(str(run) for run, origin in await runs.origins(path.flow_id) if origin == shown != str(run))
+    if heirs:
+        raise Protected(f"Run {shown!r} was resumed as {', '.join(heirs[:5])}, which read from it. Remove those first.")
+    return answer(await runs.delete(path))
 
 
 async def beat_run(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Which runs are kept. A run stays as long as any rule of its flow's policy says so, and while it is running."""
+"""Which runs are kept: as long as any rule of the flow says so, while running, and for those resumed from them."""
 
 from __future__ import annotations
 
@@ -47,12 +47,24 @@ class AgedRun:
     ts_epoch: int
     running: bool
     tags: frozenset[str]
+    origins: frozenset[str] = frozenset()
+    """The runs that it was resumed from. Its tasks read from theirs."""
 
 
 def expired(policy: Policy, runs: Iterable[AgedRun], now_ms: int) -> list[AgedRun]:
     """Those of a flow's runs that no rule keeps, oldest first."""
     newest_first: Sequence[AgedRun] = sorted(runs, key=lambda run: run.ts_epoch, reverse=True)
-    return [run for place, run in enumerate(newest_first) if not _kept(policy, run, place, now_ms)][::-1]
+    kept = [run for place, run in enumerate(newest_first) if _kept(policy, run, place, now_ms)]
+    names = {str(run.run) for run in kept}
+    # Who was resumed from whom may go over several runs.
+    while more := [run for run in newest_first if str(run.run) not in names and _is_origin(run, kept)]:
+        kept += more
+        names |= {str(run.run) for run in more}
+    return [run for run in newest_first if str(run.run) not in names][::-1]
+
+
+def _is_origin(run: AgedRun, of: Iterable[AgedRun]) -> bool:
+    return any(str(run.run) in other.origins for other in of)
 
 
 def _kept(policy: Policy, run: AgedRun, place: int, now_ms: int) -> bool:

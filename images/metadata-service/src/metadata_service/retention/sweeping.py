@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from metadata_service.domain.garbage import Blob, Removed
-from metadata_service.domain.keys import RunPath
+from metadata_service.domain.keys import Key, RunPath
 from metadata_service.domain.records import Run
 from metadata_service.domain.refusals import NotFound
 from metadata_service.domain.retention import AgedRun, Policies, expired
@@ -82,12 +82,16 @@ async def _expired(storage: Storage, flow: str, policies: Policies) -> Sequence[
     if policy is None:
         return []
     running = {run.run_number async for run in _runs(storage, flow, FieldFilter("status", "eq", ("running",)))}
+    origins: dict[Key, set[str]] = {}
+    for heir, origin in await storage.runs.origins(flow):
+        origins.setdefault(heir, set()).add(origin)
     runs = [
         AgedRun(
             run.run_number,
             run.ts_epoch,
             run.run_number in running,
             frozenset((*tag_list(run.tags), *tag_list(run.system_tags))),
+            frozenset(origins.get(run.run_number, ())),
         )
         async for run in _runs(storage, flow)
     ]

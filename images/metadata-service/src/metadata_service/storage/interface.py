@@ -53,6 +53,9 @@ class Runs(Protocol):
         A system tag is not added again as a user tag. Raises NotFound, and Protected for removing a system tag.
         """
 
+    async def origins(self, flow_id: str) -> tuple[tuple[Key, str], ...]:
+        """Runs of the flow, each with one that it was resumed from, as its tasks say."""
+
     async def delete(self, path: RunPath) -> Removed:
         """Remove the run with all that belongs to it, and remember what it leaves in the datastore. Raises NotFound."""
 

@@ -27,6 +27,9 @@ TASK_COLUMNS = "t.ts_epoch, t.task_id, t.step_name, t.task_name, t.user_name, t.
 """Of a row of tasks: the sort key first, then the rest in the order in which `as_task` takes it."""
 
 
+ORIGIN = "origin-run-id"
+"""The metadata field in which a cloned task names the run that it was cloned from. Clients read on there."""
+
 RECENT_MS = 86_400_000
 RECENT_MOST = 1000
 """Which runs are counted by status: those of the last day, and of these so many at most."""

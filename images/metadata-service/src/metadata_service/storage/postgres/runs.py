@@ -7,7 +7,7 @@ from typing import Any
 from metadata_service.domain.drafts import NewRun, TagChange
 from metadata_service.domain.garbage import Removed
 from metadata_service.domain.heartbeats import WAIT_SECONDS, client_sends_heartbeats
-from metadata_service.domain.keys import RunPath
+from metadata_service.domain.keys import Key, RunPath
 from metadata_service.domain.records import Run
 from metadata_service.domain.refusals import AlreadyThere, NotFound
 from metadata_service.domain.selection import STATUSES, Listing, Order, Selection
@@ -19,7 +19,7 @@ from metadata_service.storage.postgres.connections import Connections, Reading
 from metadata_service.storage.postgres.garbage import remove_run
 from metadata_service.storage.postgres.own_tables import make_tables
 from metadata_service.storage.postgres.statuses import STATUS
-from metadata_service.storage.rows import RECENT_MOST, RECENT_MS, as_json, no_run
+from metadata_service.storage.rows import ORIGIN, RECENT_MOST, RECENT_MS, as_json, no_run
 from metadata_service.storage.selecting import listing, paged
 
 _COLUMNS = "r.flow_id, r.run_number, r.run_id, r.user_name, r.ts_epoch, r.last_heartbeat_ts, r.tags, r.system_tags"
@@ -142,6 +142,15 @@ class PostgresRuns:
                 update = f"UPDATE runs_v3 AS r SET tags = %(tags)s::jsonb WHERE {this}"
                 await connection.execute(update, {**parameters, "tags": as_json(changed)})
         return changed
+
+    async def origins(self, flow_id: str) -> tuple[tuple[Key, str], ...]:
+        query = (
+            "SELECT DISTINCT m.run_number, m.run_id, m.value FROM metadata_v3 AS m"
+            " WHERE m.flow_id = %s AND m.field_name = %s"
+        )
+        async with self._connections.connection() as connection:
+            rows = await (await connection.execute(query, [flow_id, ORIGIN])).fetchall()
+        return tuple((shown(number, name), origin) for number, name, origin in rows)
 
     async def delete(self, path: RunPath) -> Removed:
         this = f"r.flow_id = %(flow)s AND {run_is(path.run)}"

@@ -7,13 +7,13 @@ import sqlite3
 from metadata_service.domain.drafts import NewRun, TagChange
 from metadata_service.domain.garbage import Removed
 from metadata_service.domain.heartbeats import WAIT_SECONDS, client_sends_heartbeats
-from metadata_service.domain.keys import RunPath
+from metadata_service.domain.keys import Key, RunPath
 from metadata_service.domain.records import Run
 from metadata_service.domain.refusals import AlreadyThere, NotFound
 from metadata_service.domain.selection import STATUSES, Listing, Order, Selection
 from metadata_service.domain.tags import changed_tags
 from metadata_service.storage.lineage import shown, tag_list
-from metadata_service.storage.rows import RECENT_MOST, RECENT_MS, as_json, no_run
+from metadata_service.storage.rows import ORIGIN, RECENT_MOST, RECENT_MS, as_json, no_run
 from metadata_service.storage.selecting import Row, paged
 from metadata_service.storage.sqlite.ancestors import (
     find_ancestors,
@@ -136,6 +136,11 @@ class SqliteRuns:
             return changed
 
         return await self._connections.write(work)
+
+    async def origins(self, flow_id: str) -> tuple[tuple[Key, str], ...]:
+        query = "SELECT DISTINCT run_number, run_id, value FROM metadata_v3 WHERE flow_id = ? AND field_name = ?"
+        rows = await self._connections.read(lambda connection: connection.execute(query, [flow_id, ORIGIN]).fetchall())
+        return tuple((shown(number, name), origin) for number, name, origin in rows)
 
     async def delete(self, path: RunPath) -> Removed:
         def work(connection: sqlite3.Connection) -> Removed:
