@@ -18,6 +18,7 @@ from ui_demo.tables import Rows, write
 
 from metadata_service.settings import Settings
 from ui_backend.api.application import application
+from ui_backend.datastore.roots import Datastore, DatastoreSettings
 from ui_backend.reading.ages import Ages
 from ui_backend.reading.databases import open_database
 from ui_backend.reading.store import Reading
@@ -84,11 +85,11 @@ class Ui:
 @pytest.fixture(scope="session", params=["postgres", "sqlite"])
 def new_ui(
     request: pytest.FixtureRequest, loop: asyncio.AbstractEventLoop, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[], Ui]]:
-    """Makes an empty database and a backend on it."""
+) -> Iterator[Callable[..., Ui]]:
+    """Makes an empty database and a backend on it, which reads no datastore or those of the settings."""
     opened: list[Callable[[], None]] = []
 
-    def make() -> Ui:
+    def make(datastore: DatastoreSettings | None = None) -> Ui:
         target: str | Path
         if request.param == "sqlite":
             target = tmp_path_factory.mktemp("store") / "metadata.db"
@@ -100,7 +101,8 @@ def new_ui(
         done = run_command("migrate", **settings)
         assert done.returncode == 0, done.stderr
         database = open_database(Settings.from_environ(settings).database)
-        transport = httpx.ASGITransport(application(Reading.of(database, Ages(now_ms=lambda: NOW))))
+        store = Datastore(datastore or DatastoreSettings())
+        transport = httpx.ASGITransport(application(Reading.of(database, Ages(now_ms=lambda: NOW)), store))
 
         async def begin() -> asyncio.Task[None]:
             keeper = asyncio.create_task(database.keep())
@@ -115,6 +117,7 @@ def new_ui(
             keeper.cancel()
             await asyncio.wait({keeper})
             await client.aclose()
+            store.close()
             await database.close()
 
         client = httpx.AsyncClient(transport=transport, base_url="http://ui.example")
@@ -128,6 +131,6 @@ def new_ui(
 
 
 @pytest.fixture
-def ui(new_ui: Callable[[], Ui]) -> Ui:
+def ui(new_ui: Callable[..., Ui]) -> Ui:
     """A backend on an empty database."""
     return new_ui()

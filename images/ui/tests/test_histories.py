@@ -19,7 +19,7 @@ _DERIVED_OF_ATTEMPT = ("attempt_id", "started_at", "finished_at", "status", "dur
 
 
 @pytest.mark.parametrize(("seed", "number"), [(1, 50), pytest.param(2, 500, marks=pytest.mark.long)], ids=["50", "500"])
-def test_what_is_derived_equals_the_oracle(new_ui: Callable[[], Ui], seed: int, number: int) -> None:
+def test_what_is_derived_equals_the_oracle(new_ui: Callable[..., Ui], seed: int, number: int) -> None:
     ui, histories = new_ui(), Histories(seed, NOW)
     runs = [histories.run() for _ in range(number)]
     rows = histories.rows

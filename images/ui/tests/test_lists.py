@@ -16,7 +16,7 @@ _FLOWS = ("AlphaFlow", "BetaFlow")
 
 
 @pytest.fixture(scope="module")
-def ui(new_ui: Callable[[], Ui]) -> Ui:
+def ui(new_ui: Callable[..., Ui]) -> Ui:
     """Twelve runs of two flows; the last one has two tasks with artifacts and metadata."""
     made, rows = new_ui(), Rows()
     for flow in _FLOWS:

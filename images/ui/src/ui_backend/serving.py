@@ -12,6 +12,7 @@ import uvicorn
 
 from metadata_service.settings import WrongSettings
 from ui_backend.api.application import application
+from ui_backend.datastore.roots import Datastore
 from ui_backend.reading.ages import Ages
 from ui_backend.reading.databases import open_database
 from ui_backend.reading.store import Reading
@@ -30,9 +31,10 @@ async def serve(settings: Settings) -> None:
     """
     listener = _listen(settings)
     database = open_database(settings.database)
+    datastore = Datastore(settings.datastore)
     ages = Ages(settings.database.run_cutoff_seconds, settings.old_ms // 1000)
     config = uvicorn.Config(
-        application(Reading.of(database, ages)),
+        application(Reading.of(database, ages), datastore),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -56,6 +58,7 @@ async def serve(settings: Settings) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await keeper
     finally:
+        datastore.close()
         await database.close()
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from metadata_service import settings as of_service
 from metadata_service.settings import DatabaseSettings, SqliteSettings, WrongSettings
+from ui_backend.datastore.roots import DatastoreSettings
 
 _OF_SERVICE = ("MF_METADATA_DB_", "RUN_INACTIVE_CUTOFF_TIME", "LOGLEVEL")
 _DAY_MS = 86_400_000
@@ -15,6 +17,10 @@ KNOWN = {
     "MF_UI_METADATA_HOST": "address to listen on; 0.0.0.0",
     "MF_UI_METADATA_PORT": "port to listen on; 8083",
     **{name: meaning for name, meaning in of_service.KNOWN.items() if name.startswith(_OF_SERVICE)},
+    "METAFLOW_DATASTORE_SYSROOT_S3": "datastore that may be read, such as s3://bucket/metaflow; none",
+    "METAFLOW_S3_ENDPOINT_URL": "where that bucket is served, such as http://minio:9000; Amazon's S3",
+    "METAFLOW_DATASTORE_SYSROOT_LOCAL": "folder whose .metaflow may be read; none",
+    "MF_UI_DATASTORE_TIMEOUT": "seconds that the datastore has for an answer; 10",
     "OLD_RUN_FAILURE_CUTOFF_TIME": "milliseconds after which what never sent a heartbeat counts as failed; 86400000",
 }
 """Every setting, with what it means and its default."""
@@ -27,6 +33,7 @@ class Settings:
     log_level: str
     database: DatabaseSettings | SqliteSettings
     old_ms: int
+    datastore: DatastoreSettings
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -35,13 +42,34 @@ class Settings:
         kept = {name: value for name, value in environ.items() if name.startswith(_OF_SERVICE)}
         port = _number(environ, "MF_UI_METADATA_PORT", 8083, 0, 65535, problems)
         old_ms = _number(environ, "OLD_RUN_FAILURE_CUTOFF_TIME", _DAY_MS, 1, 10**12, problems)
+        datastore = _datastore(environ, problems)
         try:
             service = of_service.Settings.from_environ(kept)
         except WrongSettings as wrong:
             raise WrongSettings([*problems, *wrong.problems]) from None
         if problems:
             raise WrongSettings(problems)
-        return cls(environ.get("MF_UI_METADATA_HOST") or "0.0.0.0", port, service.log_level, service.database, old_ms)
+        host = environ.get("MF_UI_METADATA_HOST") or "0.0.0.0"
+        return cls(host, port, service.log_level, service.database, old_ms, datastore)
+
+
+def _datastore(environ: Mapping[str, str], problems: list[str]) -> DatastoreSettings:
+    root = environ.get("METAFLOW_DATASTORE_SYSROOT_S3") or ""
+    if root and not (root.startswith("s3://") and urlsplit(root).netloc):
+        problems.append(
+            f"METAFLOW_DATASTORE_SYSROOT_S3: {root[:80]!r} is no bucket. Write s3://BUCKET/PREFIX or unset it."
+        )
+    endpoint = environ.get("METAFLOW_S3_ENDPOINT_URL") or ""
+    if endpoint and not (urlsplit(endpoint).scheme in ("http", "https") and urlsplit(endpoint).netloc):
+        problems.append(
+            f"METAFLOW_S3_ENDPOINT_URL: {endpoint[:80]!r} is no address. Write http://HOST:PORT or unset it."
+        )
+    return DatastoreSettings(
+        s3_root=root,
+        s3_endpoint=endpoint,
+        local_root=environ.get("METAFLOW_DATASTORE_SYSROOT_LOCAL") or "",
+        seconds=_number(environ, "MF_UI_DATASTORE_TIMEOUT", 10, 1, 3600, problems),
+    )
 
 
 def _number(environ: Mapping[str, str], name: str, default: int, low: int, high: int, problems: list[str]) -> int:
