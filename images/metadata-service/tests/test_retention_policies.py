@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from metadata_service.domain.garbage import Blob, blob_of
 from metadata_service.domain.refusals import Malformed
 from metadata_service.domain.retention import AgedRun, Policies, Policy, expired
-from metadata_service.retention.datastores import segment
+from metadata_service.retention.datastores import Files, LocalDatastore, segment
 
 DAY = 86_400_000
 NOW = 1_000 * DAY
@@ -90,3 +92,11 @@ def test_no_name_leads_out_of_a_datastore(name: str) -> None:
 )
 def test_only_what_metaflow_stored_is_taken_for_a_blob(location: str, sha: str | None, blob: Blob | None) -> None:
     assert blob_of(location, sha) == blob
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "\N{OWL}" * 100])
+def test_of_a_name_that_is_too_long_for_a_folder_nothing_is_there(name: str, tmp_path: Path) -> None:
+    datastore = LocalDatastore(tmp_path)
+    assert datastore.blobs(name) == {}
+    assert datastore.run_files(name, "1") == Files()
+    datastore.remove_run(name, "1")

@@ -7,6 +7,7 @@ ROOT/mf.cards/FLOW/runs/RUN/…    a run's cards
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _S3 = "s3://"
 _AT_ONCE = 1000
 """Objects that S3 removes by one request."""
+_LONGEST_KEY = 1024
+"""Bytes that a key of S3 has at most."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class LocalDatastore:
     def remove_run(self, flow: str, run: str) -> None:
         for folder in self._folders(flow, run):
             try:
-                if folder.is_dir():
+                if _is_there(folder):
                     shutil.rmtree(folder)
             except OSError as error:
                 raise StorageAway(f"{folder}: {error.strerror}.") from error
@@ -133,6 +136,8 @@ class S3Datastore:
     def _objects(self, under: str) -> Iterator[tuple[str, int]]:
         from botocore.exceptions import BotoCoreError, ClientError
 
+        if len(f"{self._prefix}{under}".encode()) > _LONGEST_KEY:
+            return
         pages = self._client.get_paginator("list_objects_v2")
         try:
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + under):
@@ -167,4 +172,14 @@ def _run_paths(flow: str, run: str) -> list[tuple[str, ...]]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    return (file for file in folder.rglob("*") if file.is_file())
+    return (file for file in folder.rglob("*") if file.is_file()) if _is_there(folder) else iter(())
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether there is such a folder. Of a name that is too long for one, nothing was ever stored."""
+    try:
+        return folder.is_dir()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise StorageAway(f"{folder}: {error.strerror}.") from error
