@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from cluster.kubectl import Kubectl
+from laptop.eventually import NotYet, eventually
 
 ENDED = ("Succeeded", "Failed", "Error")
 
@@ -29,27 +29,38 @@ class Measured:
     workflow_bytes: int
 
 
-def watch(kubectl: Kubectl, namespace: str, run: str, *, within: float, say: Callable[[str], None]) -> Measured:
-    """Wait for the run with this id in Kubeflow Pipelines. RunFailed when it fails or takes longer than `within`."""
-    deadline = time.monotonic() + within
+def watch(
+    kubectl: Kubectl, namespace: str, run: str, *, within: float, say: Callable[[str], None], every: float = 2.0
+) -> Measured:
+    """Wait for the run with this id in Kubeflow Pipelines, looking `every` seconds. RunFailed when it fails or takes
+    longer than `within`.
+    """
     largest, shown = 0, -1
-    while True:
+    ended: dict[str, Any] = {}
+
+    def look() -> str | None:
+        nonlocal largest, shown, ended
         workflow = _workflow(kubectl, namespace, run)
-        if workflow is not None:
-            status = workflow.get("status", {})
-            nodes = _nodes(status)
-            largest = max(largest, len(json.dumps(workflow, separators=(",", ":"))))
-            ended = sum(node["phase"] in ENDED for node in nodes if node["type"] == "Pod")
-            if ended != shown:
-                shown = ended
-                say(f"{status.get('phase', 'Pending')}, {ended} pods have ended, workflow of {largest:,} bytes")
-            if status.get("phase") in ENDED:
-                if status["phase"] != "Succeeded":
-                    raise RunFailed(f"run {run} ended as {status['phase']}: {status.get('message', 'no message')}")
-                return Measured(_seconds(status), _pods(nodes), largest)
-        if time.monotonic() > deadline:
-            raise RunFailed(f"run {run} has not ended within {within:.0f} s")
-        time.sleep(2)
+        if workflow is None:
+            return f"run {run} has no workflow"
+        status = workflow.get("status", {})
+        largest = max(largest, len(json.dumps(workflow, separators=(",", ":"))))
+        pods = sum(node["phase"] in ENDED for node in _nodes(status) if node["type"] == "Pod")
+        if pods != shown:
+            shown = pods
+            say(f"{status.get('phase', 'Pending')}, {pods} pods have ended, workflow of {largest:,} bytes")
+        if status.get("phase") not in ENDED:
+            return f"run {run} has not ended"
+        ended = status
+        return None
+
+    try:
+        eventually(look, within=within, every=every)
+    except NotYet as error:
+        raise RunFailed(f"run {run} has not ended within {within:.0f} s") from error
+    if ended["phase"] != "Succeeded":
+        raise RunFailed(f"run {run} ended as {ended['phase']}: {ended.get('message', 'no message')}")
+    return Measured(_seconds(ended), _pods(_nodes(ended)), largest)
 
 
 def _workflow(kubectl: Kubectl, namespace: str, run: str) -> dict[str, Any] | None:

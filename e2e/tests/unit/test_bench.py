@@ -37,10 +37,9 @@ def packed(nodes: dict[str, Any]) -> str:
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> list[list[dict[str, Any]]]:
-    """What kubectl finds, call by call; the last for ever. No time passes between two looks."""
+    """What kubectl finds, call by call; the last for ever."""
     found: list[list[dict[str, Any]]] = []
     monkeypatch.setattr(Kubectl, "get", lambda self, *words: found.pop(0) if len(found) > 1 else found[0])
-    monkeypatch.setattr("bench.runs.time.sleep", lambda seconds: None)
     return found
 
 
@@ -48,7 +47,7 @@ KUBECTL = Kubectl(Path("kubectl"), Path("config"), "context", Path("log"))
 
 
 def watched(within: float = 60) -> Measured:
-    return watch(KUBECTL, "kubeflow", "some-run", within=within, say=lambda line: None)
+    return watch(KUBECTL, "kubeflow", "some-run", within=within, say=lambda line: None, every=0)
 
 
 @pytest.mark.parametrize("nodes", [{"nodes": NODES}, {"compressedNodes": packed(NODES)}], ids=["plain", "compressed"])
