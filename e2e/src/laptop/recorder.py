@@ -16,8 +16,11 @@ words = [pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]
 environment = {{name: os.environ[name] for name in sorted(os.environ) if name.startswith(("KIND_", "KUBECONFIG"))}}
 with (folder / "calls").open("a") as calls:
     calls.write(json.dumps([words, environment]) + "\\n")
-for start, answer, code in json.loads((folder / "answers").read_text()):
+answers = json.loads((folder / "answers").read_text())
+for number, (start, answer, code, once) in enumerate(answers):
     if words[: len(start)] == start:
+        if once:
+            (folder / "answers").write_text(json.dumps(answers[:number] + answers[number + 1 :]))
         print(answer, end="")
         sys.exit(code)
 """
@@ -35,10 +38,10 @@ class Recorder:
             program.write_text(_PROGRAM.format(python=sys.executable, folder=str(self.folder)))
             program.chmod(0o755)
 
-    def answer(self, *start: str, text: str = "", code: int = 0) -> None:
-        """The newest answer to a beginning holds."""
+    def answer(self, *start: str, text: str = "", code: int = 0, once: bool = False) -> None:
+        """The newest answer to a beginning holds; with `once`, for one call."""
         file = self.folder / "answers"
-        file.write_text(json.dumps([[list(start), text, code], *json.loads(file.read_text())]))
+        file.write_text(json.dumps([[list(start), text, code, once], *json.loads(file.read_text())]))
 
     def calls(self, program: str) -> list[list[str]]:
         """What a program was called with, without its name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from bench.__main__ import main
 from bench.runs import Measured, RunFailed, watch
 from bench.table import Row
 from cluster.kubectl import Kubectl
+from laptop.recorder import Recorder
 from laptop.shell import Finished, Laptop
 
 NODES = {
@@ -35,38 +36,39 @@ def packed(nodes: dict[str, Any]) -> str:
     return base64.b64encode(gzip.compress(json.dumps(nodes).encode())).decode()
 
 
-@pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> list[list[dict[str, Any]]]:
-    """What kubectl finds, call by call; the last for ever."""
-    found: list[list[dict[str, Any]]] = []
-    monkeypatch.setattr(Kubectl, "get", lambda self, *words: found.pop(0) if len(found) > 1 else found[0])
-    return found
-
-
 KUBECTL = Kubectl(Path("kubectl"), Path("config"), "context", Path("log"))
+Found = list[dict[str, Any]]
+Watched = Callable[..., Measured]
 
 
-def watched(within: float = 60) -> Measured:
-    return watch(KUBECTL, "kubeflow", "some-run", within=within, say=lambda line: None, every=0)
+@pytest.fixture
+def watched(recorder: Recorder, tmp_path: Path) -> Watched:
+    """Watches a run by a kubectl that finds these objects, call by call; the last for ever."""
+    recorder.stand_in_for("kubectl")
+    kubectl = Kubectl(recorder.folder / "bin" / "kubectl", tmp_path / "config", "context", tmp_path / "log")
+
+    def watch_run(*found: Found, within: float = 60) -> Measured:
+        for number, items in enumerate(reversed(found)):
+            recorder.answer("kubectl", text=json.dumps({"kind": "List", "items": items}), once=number > 0)
+        return watch(kubectl, "kubeflow", "some-run", within=within, say=lambda line: None, every=0)
+
+    return watch_run
 
 
 @pytest.mark.parametrize("nodes", [{"nodes": NODES}, {"compressedNodes": packed(NODES)}], ids=["plain", "compressed"])
-def test_a_run_is_watched_to_its_end(nodes: dict[str, Any], answers: list[list[dict[str, Any]]]) -> None:
+def test_a_run_is_watched_to_its_end(nodes: dict[str, Any], watched: Watched) -> None:
     large = workflow("Running", nodes={**NODES, "note": {"type": "DAG", "phase": "Running", "message": "x" * 5000}})
-    answers += [[], [large], [workflow("Succeeded", **nodes)]]
-    found = watched()
+    found = watched([], [large], [workflow("Succeeded", **nodes)])
     assert (found.seconds, found.pods) == (90.0, 2)
     # The largest that it was, without what only the API server adds.
     assert 5000 < found.workflow_bytes < 5800
 
 
-def test_a_run_that_fails_or_does_not_end_is_said(answers: list[list[dict[str, Any]]]) -> None:
-    answers += [[workflow("Failed", message="no luck")]]
+def test_a_run_that_fails_or_does_not_end_is_said(watched: Watched) -> None:
     with pytest.raises(RunFailed, match="run some-run ended as Failed: no luck"):
-        watched()
-    answers[:] = [[workflow("Running")]]
+        watched([workflow("Failed", message="no luck")])
     with pytest.raises(RunFailed, match="run some-run has not ended within -1 s"):
-        watched(within=-1)
+        watched([workflow("Running")], within=-1)
 
 
 @pytest.fixture
