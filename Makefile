@@ -43,7 +43,7 @@ test: $(READY) ## All that must hold, the cluster tests included; prints the min
 	@.ci/test
 
 .PHONY: check
-check: $(READY) ## All that needs no cluster, server or browser; about a minute
+check: $(READY) ## All that needs no cluster, server or browser; a minute or two
 	@$(VENV)/bin/ruff format --check --quiet $(CODE)
 	@$(VENV)/bin/ruff check --quiet $(CODE)
 	@$(VENV)/bin/mypy $(CODE)

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -33,13 +34,13 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, float | 
 
 
 def test_neither_the_environments_making_nor_the_parameters_count(
-    limits: list[tuple[str, float | None]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    limits: list[tuple[str, float | None]], tmp_path: Path
 ) -> None:
     whole = describe(FLOWS / "linear_flow.py", tmp_path)
     step = replace(whole.steps["start"], timeout_seconds=5, interpreter="python", bootstrap=("make it",))
     deployment = replace(whole, steps={**whole.steps, "start": step})
-    os.environ.pop("KFP_RETRY_INDEX", None)
     asked = work.Asked(((inputs.TaskPlace("start", ()),),))
-    monkeypatch.setattr(os, "environ", {**os.environ})
-    work.do(deployment, "kfp-1", asked, variables.Variables(deployment, "kfp-1"))
+    with patch.dict(os.environ):
+        os.environ.pop("KFP_RETRY_INDEX", None)
+        work.do(deployment, "kfp-1", asked, variables.Variables(deployment, "kfp-1"))
     assert limits == [("setup", None), ("init", None), ("step", 65.0)]
