@@ -33,7 +33,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 def started(environ: dict[str, str], *arguments: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """The command at work, and the lines that it printed. It is ended as by Ctrl-C, and that is its success."""
     command = [sys.executable, "-m", "metadata_service", "laptop", "--port", "0", *arguments]
-    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=environ, cwd=environ["HOME"], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         lines = [process.stdout.readline().strip()]
@@ -53,6 +53,10 @@ def started(environ: dict[str, str], *arguments: str) -> Iterator[tuple[subproce
 def exported(lines: list[str]) -> dict[str, str]:
     pairs = (line.removeprefix("export ").partition("=") for line in lines if line.startswith("export "))
     return {name: value for name, _, value in pairs}
+
+
+def ui_port(lines: list[str]) -> int:
+    return next(int(line.rpartition(":")[2]) for line in lines if line.startswith("# The UI is at http://127.0.0.1:"))
 
 
 def wait_until_ready(url: str) -> None:
@@ -90,6 +94,10 @@ def test_a_flow_runs_with_what_the_command_printed(environ: dict[str, str], tmp_
         assert described["successful"]
         joined = next(task for task in described["tasks"] if task["step"] == "join")
         assert joined["artifacts"]["letters_seen"] == "['a', 'b']"
+        ui = f"http://127.0.0.1:{ui_port(lines)}/api/flows/ResumedFlow/runs/1"
+        assert httpx.get(ui, timeout=60).json()["data"]["status"] == "completed"
+        parameters = httpx.get(f"{ui}/parameters", timeout=60)
+        assert parameters.status_code == 200, parameters.text
     # The second time it is still there.
     with started(environ) as (_, lines):
         url = exported(lines)["METAFLOW_SERVICE_URL"]
@@ -107,7 +115,8 @@ def test_it_is_reached_from_this_machine_only(environ: dict[str, str], tmp_path:
         inodes = {os.readlink(link) for link in Path(f"/proc/{process.pid}/fd").iterdir() if link.is_symlink()}
         table = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         mine = [row for row in table if f"socket:[{row[9]}]" in inodes and row[3] == "0A"]
-        assert [row[1] for row in mine] == [f"0100007F:{port:04X}"]
+        ui = ui_port(lines)
+        assert sorted(row[1] for row in mine) == sorted(f"0100007F:{one:04X}" for one in (port, ui))
     assert (tmp_path / "here" / "metadata.db").exists()
 
 
@@ -126,6 +135,15 @@ def test_a_port_or_a_file_that_cannot_be_had_is_told(environ: dict[str, str], tm
     (tmp_path / "metadata.db").write_text("This is no database, though it is long enough to be taken for one." * 20)
     code, words = told("--port", "0", "--data", str(tmp_path))
     assert code == 1 and "not a database" in words and "Traceback" not in words
+
+
+def test_without_its_extra_the_ui_is_not_served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings = laptop.laptop_settings(tmp_path, 0, {})
+    monkeypatch.setitem(sys.modules, "minio", None)
+    for name in [name for name in sys.modules if name.startswith("ui_backend")]:
+        monkeypatch.delitem(sys.modules, name)
+    assert laptop.ui_beside(settings, None, {}) is None
+    assert "metaflow-tributary[ui]" in laptop.instructions(settings, 8080, None, laptop.WITHOUT_UI)
 
 
 def test_a_profile_keeps_what_else_is_in_it(tmp_path: Path) -> None:

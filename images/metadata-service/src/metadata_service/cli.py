@@ -35,7 +35,7 @@ _COMMANDS = {
     "check": "say whether the database is there and its schema up to date; changes nothing; exit code 1 if not",
 }
 
-_LAPTOP = "serve on a file of SQLite, for this machine only, and say how Metaflow is pointed at it"
+_LAPTOP = "serve, with the UI, on a file of SQLite, for this machine only, and say how Metaflow is pointed at it"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,13 +80,16 @@ def _serve_laptop(options: argparse.Namespace) -> int:
     settings = laptop.laptop_settings(folder, options.port, os.environ)
     logs.configure(settings.log_level)
 
+    ui = laptop.ui_beside(settings, options.ui_port, os.environ)
+
     def listening(port: int) -> None:
         if profile is not None:
             profile.write(laptop.metaflow_settings(port))
-        print(laptop.instructions(settings, port, profile), flush=True)
+        told = laptop.WITHOUT_UI if ui is None else ui.told
+        print(laptop.instructions(settings, port, profile, told), flush=True)
 
     try:
-        asyncio.run(serve(settings, listening))
+        asyncio.run(serve(settings, listening, ui))
     except StorageAway as error:
         print(f"{settings.database.address}: {error}", file=sys.stderr)
         return FAILED
@@ -161,6 +164,9 @@ def _add_laptop(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         type=int,
         default=laptop.DEFAULT_PORT,
         help=f"port of 127.0.0.1 to listen on, 0 for any that is free; {laptop.DEFAULT_PORT}",
+    )
+    parser.add_argument(
+        "--ui-port", type=int, metavar="PORT", help=f"the same for the UI; {laptop.DEFAULT_UI_PORT}, 0 if --port is 0"
     )
     parser.add_argument(
         "--write-profile", metavar="NAME", help="write Metaflow's profile of this name, instead of lines to be pasted"

@@ -6,15 +6,20 @@ import json
 import os
 import shlex
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 
-from metadata_service.settings import Settings, WrongSettings
+from metadata_service.server import Beside
+from metadata_service.settings import Settings, SqliteSettings, WrongSettings
 
 DEFAULT_PORT = 8080
-_LOOPBACK = "127.0.0.1"
+DEFAULT_UI_PORT = 8083
+LOOPBACK = "127.0.0.1"
 _FILE = "metadata.db"
+_UI = "tributary.laptop"
+"""The group of entry points in which the UI says how it is served. This package knows nothing else of it."""
 
 
 def default_folder(environ: Mapping[str, str]) -> Path:
@@ -61,7 +66,7 @@ def laptop_settings(folder: Path, port: int, environ: Mapping[str, str]) -> Sett
             # What goes well is not worth a line in somebody's terminal.
             "LOGLEVEL": "WARNING",
             **kept,
-            "MF_METADATA_HOST": _LOOPBACK,
+            "MF_METADATA_HOST": LOOPBACK,
             "MF_METADATA_PORT": str(port),
             "MF_METADATA_DB_FILE": str(folder.absolute() / _FILE),
         }
@@ -72,13 +77,37 @@ def metaflow_settings(port: int) -> dict[str, str]:
     """What Metaflow must know to use the service."""
     return {
         "METAFLOW_DEFAULT_METADATA": "service",
-        "METAFLOW_SERVICE_URL": f"http://{_LOOPBACK}:{port}",
+        "METAFLOW_SERVICE_URL": f"http://{LOOPBACK}:{port}",
     }
 
 
-def instructions(settings: Settings, port: int, profile: Profile | None) -> str:
-    """What a person does next, to be pasted into a shell."""
-    lines = [f"# Runs are recorded in {settings.database.address}. Ctrl-C ends the service and keeps them."]
+def ui_beside(settings: Settings, port: int | None, environ: Mapping[str, str]) -> Beside | None:
+    """The UI, by default at its own port or, when the service takes any that is free, at another such one.
+
+    None where the distribution's extra `ui` is not installed. Raises WrongSettings.
+    """
+    assert isinstance(settings.database, SqliteSettings)
+    found = next(iter(entry_points(group=_UI)), None)
+    if found is None:
+        return None
+    try:
+        make = found.load()
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith(found.module.partition(".")[0]):
+            raise
+        return None
+    if port is None:
+        port = DEFAULT_UI_PORT if settings.port else 0
+    beside: Beside = make(settings.database, port, environ)
+    return beside
+
+
+WITHOUT_UI = ("# The UI is not installed: pip install 'metaflow-tributary[ui]'",)
+
+
+def instructions(settings: Settings, port: int, profile: Profile | None, told: Sequence[str] = ()) -> str:
+    """What a person does next, to be pasted into a shell; in between what else is told."""
+    lines = [f"# Runs are recorded in {settings.database.address}. Ctrl-C ends the service and keeps them.", *told]
     if profile is None:
         lines += ["# In the shell where flows are run:"]
         lines += [f"export {name}={shlex.quote(value)}" for name, value in metaflow_settings(port).items()]
