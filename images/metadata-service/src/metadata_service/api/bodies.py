@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TypeVar
 
+import anyio
 import msgspec
 from starlette.requests import Request
 
@@ -20,8 +20,9 @@ async def read_body(request: Request, kind: type[T]) -> T:
     """The body as the kind that is expected. Raises Malformed, TooLarge or TooSlow."""
     limits: Limits = request.app.state.limits
     try:
-        body = await asyncio.wait_for(_read(request, limits.max_body_bytes), limits.body_seconds)
-    except asyncio.TimeoutError as error:
+        with anyio.fail_after(limits.body_seconds):
+            body = await _read(request, limits.max_body_bytes)
+    except TimeoutError as error:
         raise TooSlow(f"The body did not arrive within {limits.body_seconds:g} seconds. Send it again.") from error
     try:
         # The decoder does not look into fields that are ignored.
