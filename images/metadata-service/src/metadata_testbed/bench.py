@@ -211,9 +211,12 @@ def _large_list(report: Report, service: Service, api: Api, dsn: str) -> None:
 
     ask = requests(service, "GET", lambda *_: run + "/artifacts", lambda *_: None)(0)
 
+    most = service.most_resident_kib()
     best = {name: min(_seconds(call) for _ in range(5)) for name, call in (("bare", bare), ("listed", lambda: ask(0)))}
     found = f"{best['listed']:.2f} s; bare {best['bare']:.2f} s"
     report.line(f"list of {LISTED:,} artifacts", found, best["bare"] / best["listed"], 0.6, least=True)
+    grown = (service.most_resident_kib() - most) / 1024
+    report.line("memory that the list takes", "the most at any time", grown, 8, least=False, unit=" MiB")
 
 
 def _seconds(call: Callable[[], None]) -> float:

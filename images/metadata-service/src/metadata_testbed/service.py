@@ -101,13 +101,20 @@ class Service:
 
     def resident_kib(self) -> int:
         """The memory that the process holds now."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+        return self._memory("VmRSS")
+
+    def most_resident_kib(self) -> int:
+        """The most memory that the process has held so far."""
+        return self._memory("VmHWM")
 
     def cpu_seconds(self) -> float:
         """The time that the process has worked so far."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _memory(self, name: str) -> int:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(f"{name}:"))
 
     def ask_to_end(self) -> None:
         self.process.send_signal(signal.SIGTERM)

@@ -172,10 +172,10 @@ def narrowed(request: Request, selection: Selection) -> Selection:
     return dataclasses.replace(selection, tags=(*selection.tags, spoken_of))
 
 
-def visible(request: Request, records: list[R]) -> list[R]:
+def visible(request: Request, records: Sequence[R]) -> list[R]:
     """Those of the records that the caller may see. A page may so become shorter."""
     of = grant(request)
-    return [record for record in records if of.reaches_tags(tag_list(record.system_tags))] if of.projects else records
+    return [record for record in records if not of.projects or of.reaches_tags(tag_list(record.system_tags))]
 
 
 def need_everywhere(request: Request) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from metadata_service.api.queries import Query, encode_cursor
+from metadata_service.api.spooling import answer_spooled
 from metadata_service.domain.refusals import (
     AlreadyThere,
     Forbidden,
@@ -26,7 +28,7 @@ from metadata_service.domain.refusals import (
     TooSlow,
     Unknown,
 )
-from metadata_service.domain.selection import Listing, Order
+from metadata_service.domain.selection import Listing, Order, Take
 
 log = logging.getLogger(__name__)
 
@@ -67,15 +69,23 @@ def answer(body: object, status: int = 200, headers: dict[str, str] | None = Non
 
 def answer_listing(listing: Listing[R], query: Query, order: Order) -> Response:
     """A list; with the headers of a page if the query asked for one."""
-    headers = {}
+    headers = _ignored(query)
     if (page := query.selection.page) is not None:
         headers["X-Limit"] = str(page.limit)
         if listing.next is not None:
             headers["X-Next-Cursor"] = encode_cursor(listing.next, order)
-    if query.ignored:
-        # The names are the client's, and a header holds few characters.
-        headers["X-Ignored-Parameters"] = ",".join(quote(name[:64], safe=":") for name in query.ignored[:16])
     return answer(listing.records, headers=headers)
+
+
+async def answer_whole(give: Callable[[Take[object]], Awaitable[None]], query: Query) -> Response:
+    """A list without pages, as `give` gives it."""
+    return await answer_spooled(give, _ignored(query))
+
+
+def _ignored(query: Query) -> dict[str, str]:
+    # The names are the client's, and a header holds few characters.
+    names = ",".join(quote(name[:64], safe=":") for name in query.ignored[:16])
+    return {"X-Ignored-Parameters": names} if names else {}
 
 
 def answer_heartbeat(wait_seconds: int) -> Response:

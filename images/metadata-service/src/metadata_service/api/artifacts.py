@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from metadata_service.api import paths
-from metadata_service.api.answers import answer, answer_listing
+from metadata_service.api.answers import answer, answer_listing, answer_whole
 from metadata_service.api.bodies import read_artifacts
 from metadata_service.api.queries import NO_FIELDS, read_query
 from metadata_service.api.routing import Operation
@@ -67,7 +67,10 @@ async def record_artifacts(request: Request) -> Response:
 
 async def _list(request: Request, scope: RunPath | StepPath | TaskPath) -> Response:
     query = read_query(request.query_params.multi_items(), Order.ARTIFACTS, NO_FIELDS)
-    listing = await paths.storage(request).artifacts.list(scope, query.selection)
+    artifacts = paths.storage(request).artifacts
+    if query.selection.page is None and not isinstance(scope, TaskPath):
+        return await answer_whole(lambda take: artifacts.give(scope, query.selection, take), query)
+    listing = await artifacts.list(scope, query.selection)
     return answer_listing(listing, query, Order.ARTIFACTS)
 
 

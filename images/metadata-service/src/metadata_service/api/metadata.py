@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from metadata_service.api import paths
-from metadata_service.api.answers import answer, answer_listing
+from metadata_service.api.answers import answer, answer_listing, answer_whole
 from metadata_service.api.bodies import read_body
 from metadata_service.api.queries import NO_FIELDS, read_query
 from metadata_service.api.routing import Operation
@@ -44,7 +44,10 @@ async def record_metadata(request: Request) -> Response:
 
 async def _list(request: Request, scope: RunPath | TaskPath) -> Response:
     query = read_query(request.query_params.multi_items(), Order.METADATA, NO_FIELDS)
-    listing = await paths.storage(request).metadata.list(scope, query.selection)
+    metadata = paths.storage(request).metadata
+    if query.selection.page is None and isinstance(scope, RunPath):
+        return await answer_whole(lambda take: metadata.give(scope, query.selection, take), query)
+    listing = await metadata.list(scope, query.selection)
     return answer_listing(listing, query, Order.METADATA)
 
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from metadata_service.api import paths
 from metadata_service.api.access import check_tags, grant, narrowed, visible
-from metadata_service.api.answers import answer, answer_heartbeat, answer_listing
+from metadata_service.api.answers import answer, answer_heartbeat, answer_listing, answer_whole
 from metadata_service.api.bodies import read_body
 from metadata_service.api.queries import RUN_FIELDS, read_query
 from metadata_service.api.routing import Operation
@@ -29,7 +29,12 @@ class Tags(msgspec.Struct, frozen=True):
 
 async def list_runs(request: Request) -> Response:
     query = read_query(request.query_params.multi_items(), Order.RUNS, RUN_FIELDS)
-    listing = await paths.storage(request).runs.list(paths.flow_id(request), narrowed(request, query.selection))
+    runs, flow_id, selection = paths.storage(request).runs, paths.flow_id(request), narrowed(request, query.selection)
+    if selection.page is None:
+        return await answer_whole(
+            lambda take: runs.give(flow_id, selection, lambda records: take(visible(request, records))), query
+        )
+    listing = await runs.list(flow_id, selection)
     return answer_listing(Listing(visible(request, listing.records), listing.next), query, Order.RUNS)
 
 

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from metadata_service.api import paths
-from metadata_service.api.answers import answer, answer_heartbeat, answer_listing
+from metadata_service.api.answers import answer, answer_heartbeat, answer_listing, answer_whole
 from metadata_service.api.bodies import read_body
 from metadata_service.api.queries import TASK_FIELDS, read_query
 from metadata_service.api.routing import Operation
@@ -19,7 +19,10 @@ from metadata_service.domain.selection import Order
 
 async def list_tasks(request: Request) -> Response:
     query = read_query(request.query_params.multi_items(), Order.TASKS, TASK_FIELDS)
-    listing = await paths.storage(request).tasks.list(paths.step_path(request), query.selection)
+    tasks, path = paths.storage(request).tasks, paths.step_path(request)
+    if query.selection.page is None:
+        return await answer_whole(lambda take: tasks.give(path, query.selection, take), query)
+    listing = await tasks.list(path, query.selection)
     return answer_listing(listing, query, Order.TASKS)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, Literal, TypeAlias, TypeVar
@@ -12,6 +12,9 @@ Cursor: TypeAlias = tuple[CursorValue, ...]
 """The sort key of the last record of a page."""
 
 R = TypeVar("R")
+
+Take: TypeAlias = Callable[[Sequence[R]], None]
+"""What becomes of the records of a whole list, some at a time, in their order. It may be called from any thread."""
 
 
 STATUSES = ("running", "completed", "failed")

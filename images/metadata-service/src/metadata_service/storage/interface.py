@@ -17,7 +17,7 @@ from metadata_service.domain.drafts import NewArtifact, NewFlow, NewMetadatum, N
 from metadata_service.domain.garbage import Blob, Collected, Remove, Removed, RunFiles
 from metadata_service.domain.keys import Key, RunPath, StepPath, TaskPath
 from metadata_service.domain.records import Artifact, Flow, Metadatum, Run, Step, Task
-from metadata_service.domain.selection import Listing, Selection
+from metadata_service.domain.selection import Listing, Selection, Take
 from metadata_service.domain.tokens import StoredToken, Token
 
 
@@ -43,6 +43,9 @@ class Runs(Protocol):
 
     async def list(self, flow_id: str, selection: Selection) -> Listing[Run]:
         """Nothing when there is no such flow."""
+
+    async def give(self, flow_id: str, selection: Selection, take: Take[Run]) -> None:
+        """The whole list in parts, of which no more than one is held. When it raises, what was taken is not whole."""
 
     async def beat(self, path: RunPath) -> None:
         """Record that the run is alive. Raises NotFound."""
@@ -81,6 +84,9 @@ class Tasks(Protocol):
     async def list(self, path: StepPath, selection: Selection) -> Listing[Task]:
         """Nothing when there is no such step."""
 
+    async def give(self, path: StepPath, selection: Selection, take: Take[Task]) -> None:
+        """The whole list, as that of runs."""
+
     async def beat(self, path: TaskPath) -> None:
         """Record that the task, and so its run, is alive. Raises NotFound."""
 
@@ -104,6 +110,9 @@ class Artifacts(Protocol):
     async def list(self, scope: RunPath | StepPath | TaskPath, selection: Selection) -> Listing[Artifact]:
         """Those of the latest attempt of each task. Nothing when there is no such run, step or task."""
 
+    async def give(self, scope: RunPath | StepPath, selection: Selection, take: Take[Artifact]) -> None:
+        """The whole list, as that of runs."""
+
     async def list_of_attempt(self, path: TaskPath, attempt: int) -> Listing[Artifact]: ...
 
 
@@ -113,6 +122,9 @@ class Metadata(Protocol):
 
     async def list(self, scope: RunPath | TaskPath, selection: Selection) -> Listing[Metadatum]:
         """Nothing when there is no such run or task."""
+
+    async def give(self, scope: RunPath, selection: Selection, take: Take[Metadatum]) -> None:
+        """The whole list, as that of runs."""
 
 
 class Garbage(Protocol):

@@ -15,6 +15,9 @@ Parameters = dict[str, Any]
 Row = tuple[Any, ...]
 R = TypeVar("R")
 
+TOGETHER = 1000
+"""Rows of a whole list that are held at once."""
+
 _COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 PATTERNS: Mapping[str, Callable[[str], str]] = {
     "co": lambda text: f"%{_literal(text)}%",

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from metadata_service.domain.drafts import NewArtifact
 from metadata_service.domain.keys import RunPath, StepPath, TaskPath
 from metadata_service.domain.records import Artifact
-from metadata_service.domain.selection import Listing, Order, Selection
+from metadata_service.domain.selection import Listing, Order, Selection, Take
 from metadata_service.storage.lineage import Ancestors
 from metadata_service.storage.postgres.ancestors import find_ancestors, path_parameters, task_of_run
 from metadata_service.storage.postgres.below_task import insert_below_task
 from metadata_service.storage.postgres.conditions import Conditions
 from metadata_service.storage.postgres.connections import Connection, Connections, Reading
+from metadata_service.storage.postgres.lists import Ask, Question, give_list, read_list
 from metadata_service.storage.rows import ARTIFACT_COLUMNS, as_artifact, no_artifact
-from metadata_service.storage.selecting import Row, listing, paged
+from metadata_service.storage.selecting import paged
 
 _TYPES = {
     "name": "text",
@@ -69,35 +70,48 @@ class PostgresArtifacts:
         return as_artifact(Ancestors(*row[:5]), row[5:])
 
     async def list(self, scope: RunPath | StepPath | TaskPath, selection: Selection) -> Listing[Artifact]:
-        async with self._reading.connection() as connection:
-            run = await find_ancestors(connection, scope)
-            if run is None or not run.hold(selection.tags):
-                return Listing([])
-            conditions = Conditions({})
-            tail = paged(conditions, selection.page, Order.ARTIFACTS, "a")
-            inner = _within(conditions, run, scope)
-            query = f"""
-                WITH found AS MATERIALIZED (SELECT {ARTIFACT_COLUMNS} FROM artifact_v3 AS a WHERE {inner}),
-                latest AS (SELECT task_id, max(attempt_id) AS attempt_id FROM found GROUP BY task_id)
-                SELECT a.* FROM found AS a JOIN latest USING (task_id, attempt_id)
-                WHERE {conditions.sql()} {tail}
-            """
-            rows = await _rows(connection, query, conditions)
-        return listing(rows, selection.page, Order.ARTIFACTS, lambda row: as_artifact(run, row))
+        return await read_list(self._reading, _latest(scope, selection), selection.page, Order.ARTIFACTS)
+
+    async def give(self, scope: RunPath | StepPath, selection: Selection, take: Take[Artifact]) -> None:
+        await give_list(self._reading, _latest(scope, selection), take)
 
     async def list_of_attempt(self, path: TaskPath, attempt: int) -> Listing[Artifact]:
-        async with self._reading.connection() as connection:
+        async def ask(connection: Connection) -> Question[Artifact] | None:
             run = await find_ancestors(connection, path)
             if run is None:
-                return Listing([])
+                return None
             conditions = Conditions({})
             inner = _within(conditions, run, path)
             query = (
                 f"SELECT {ARTIFACT_COLUMNS} FROM artifact_v3 AS a WHERE {inner}"
                 f" AND a.attempt_id = {conditions.bind(attempt)} ORDER BY a.ts_epoch, a.name"
             )
-            rows = await _rows(connection, query, conditions)
-        return Listing([as_artifact(run, row) for row in rows])
+            return query, conditions.parameters, lambda row: as_artifact(run, row)
+
+        return await read_list(self._reading, ask, None, Order.ARTIFACTS)
+
+
+def _latest(scope: RunPath | StepPath | TaskPath, selection: Selection) -> Ask[Artifact]:
+    """The artifacts of the latest attempt of each task."""
+
+    async def ask(connection: Connection) -> Question[Artifact] | None:
+        run = await find_ancestors(connection, scope)
+        if run is None or not run.hold(selection.tags):
+            return None
+        conditions = Conditions({})
+        tail = paged(conditions, selection.page, Order.ARTIFACTS, "a")
+        inner = _within(conditions, run, scope)
+        # The window goes over the rows once. A join with the latest attempts is a loop in a loop where the planner
+        # takes a run for small, which it does until its rows are counted.
+        query = f"""
+            SELECT {ARTIFACT_COLUMNS} FROM (
+                SELECT {ARTIFACT_COLUMNS}, max(a.attempt_id) OVER (PARTITION BY a.task_id) AS latest
+                FROM artifact_v3 AS a WHERE {inner}
+            ) AS a WHERE a.attempt_id = a.latest AND {conditions.sql()} {tail}
+        """
+        return query, conditions.parameters, lambda row: as_artifact(run, row)
+
+    return ask
 
 
 def _task_and_run(path: TaskPath) -> str:
@@ -112,7 +126,3 @@ def _within(conditions: Conditions, run: Ancestors, scope: RunPath | StepPath | 
     if isinstance(scope, TaskPath):
         parts.append(f"a.task_id = {conditions.bind(run.task_id)}")
     return " AND ".join(parts)
-
-
-async def _rows(connection: Connection, query: str, conditions: Conditions) -> Sequence[Row]:
-    return await (await connection.execute(query, conditions.parameters)).fetchall()

@@ -10,17 +10,18 @@ from metadata_service.domain.heartbeats import WAIT_SECONDS, client_sends_heartb
 from metadata_service.domain.keys import Key, RunPath
 from metadata_service.domain.records import Run
 from metadata_service.domain.refusals import AlreadyThere, NotFound
-from metadata_service.domain.selection import STATUSES, Listing, Order, Selection
+from metadata_service.domain.selection import STATUSES, Listing, Order, Selection, Take
 from metadata_service.domain.tags import changed_tags
 from metadata_service.storage.lineage import Ancestors, shown, tag_list
 from metadata_service.storage.postgres.ancestors import NOW_MS, NOW_S, path_parameters, run_is
 from metadata_service.storage.postgres.conditions import Conditions
-from metadata_service.storage.postgres.connections import Connections, Reading
+from metadata_service.storage.postgres.connections import Connection, Connections, Reading
 from metadata_service.storage.postgres.garbage import remove_run
+from metadata_service.storage.postgres.lists import Ask, Question, give_list, read_list
 from metadata_service.storage.postgres.own_tables import make_tables
 from metadata_service.storage.postgres.statuses import STATUS
 from metadata_service.storage.rows import ORIGIN, RECENT_MOST, RECENT_MS, as_json, no_run
-from metadata_service.storage.selecting import listing, paged
+from metadata_service.storage.selecting import paged
 
 _COLUMNS = "r.flow_id, r.run_number, r.run_id, r.user_name, r.ts_epoch, r.last_heartbeat_ts, r.tags, r.system_tags"
 
@@ -90,17 +91,10 @@ class PostgresRuns:
         return _run(*row)
 
     async def list(self, flow_id: str, selection: Selection) -> Listing[Run]:
-        conditions = Conditions({"flow": flow_id, "cutoff": self._cutoff_seconds})
-        conditions.add("r.flow_id = %(flow)s")
-        conditions.add_selection(selection, _FIELDS, "r.tags || r.system_tags")
-        tail = paged(conditions, selection.page, Order.RUNS, "r")
-        status = STATUS if any(field.field == "status" for field in selection.fields) else ""
-        query = (
-            f"SELECT r.ts_epoch, r.run_number, {_COLUMNS} FROM runs_v3 AS r {status} WHERE {conditions.sql()} {tail}"
-        )
-        async with self._reading.connection() as connection:
-            rows = await (await connection.execute(query, conditions.parameters)).fetchall()
-        return listing(rows, selection.page, Order.RUNS, lambda row: _run(*row[2:]))
+        return await read_list(self._reading, self._of_flow(flow_id, selection), selection.page, Order.RUNS)
+
+    async def give(self, flow_id: str, selection: Selection, take: Take[Run]) -> None:
+        await give_list(self._reading, self._of_flow(flow_id, selection), take)
 
     async def count_recent(self) -> dict[str, int]:
         """Runs of the last day by status; of more than a thousand the newest."""
@@ -163,6 +157,19 @@ class PostgresRuns:
                 if row is None:
                     raise no_run(path)
                 return await remove_run(connection, Ancestors(*row))
+
+    def _of_flow(self, flow_id: str, selection: Selection) -> Ask[Run]:
+        async def ask(_: Connection) -> Question[Run]:
+            conditions = Conditions({"flow": flow_id, "cutoff": self._cutoff_seconds})
+            conditions.add("r.flow_id = %(flow)s")
+            conditions.add_selection(selection, _FIELDS, "r.tags || r.system_tags")
+            tail = paged(conditions, selection.page, Order.RUNS, "r")
+            status = STATUS if any(field.field == "status" for field in selection.fields) else ""
+            selected = f"r.ts_epoch, r.run_number, {_COLUMNS}"
+            query = f"SELECT {selected} FROM runs_v3 AS r {status} WHERE {conditions.sql()} {tail}"
+            return query, conditions.parameters, lambda row: _run(*row[2:])
+
+        return ask
 
 
 def _run(flow_id: str, run_number: int, run_id: str | None, *rest: Any) -> Run:

@@ -7,7 +7,7 @@ from metadata_service.domain.heartbeats import client_sends_heartbeats
 from metadata_service.domain.keys import StepPath, TaskPath
 from metadata_service.domain.records import Task
 from metadata_service.domain.refusals import AlreadyThere, NotFound
-from metadata_service.domain.selection import Listing, Order, Selection
+from metadata_service.domain.selection import Listing, Order, Selection, Take
 from metadata_service.storage.lineage import Ancestors, shown
 from metadata_service.storage.postgres.ancestors import (
     NOW_MS,
@@ -18,10 +18,11 @@ from metadata_service.storage.postgres.ancestors import (
     task_of_run,
 )
 from metadata_service.storage.postgres.conditions import Conditions
-from metadata_service.storage.postgres.connections import Connections, Reading
+from metadata_service.storage.postgres.connections import Connection, Connections, Reading
+from metadata_service.storage.postgres.lists import Ask, Question, give_list, read_list
 from metadata_service.storage.postgres.runs import HEARTBEAT_DUE
 from metadata_service.storage.rows import TASK_COLUMNS, as_json, as_task, no_task
-from metadata_service.storage.selecting import listing, paged
+from metadata_service.storage.selecting import paged
 
 _RUN = "r.flow_id, r.run_number, r.run_id, r.tags, r.system_tags"
 
@@ -87,18 +88,10 @@ class PostgresTasks:
         return as_task(Ancestors(*row[:5]), row[5:])
 
     async def list(self, path: StepPath, selection: Selection) -> Listing[Task]:
-        async with self._reading.connection() as connection:
-            run = await find_ancestors(connection, path)
-            if run is None or not run.hold(selection.tags):
-                return Listing([])
-            conditions = Conditions({"flow": run.flow_id, "run": run.run_number, "step": path.step_name})
-            conditions.add("t.flow_id = %(flow)s AND t.run_number = %(run)s AND t.step_name = %(step)s")
-            conditions.add_fields(selection.fields, _FIELDS)
-            tail = paged(conditions, selection.page, Order.TASKS, "t")
-            query = f"SELECT {TASK_COLUMNS} FROM tasks_v3 AS t WHERE {conditions.sql()} {tail}"
-            rows = await (await connection.execute(query, conditions.parameters)).fetchall()
+        return await read_list(self._reading, _of_step(path, selection), selection.page, Order.TASKS)
 
-        return listing(rows, selection.page, Order.TASKS, lambda row: as_task(run, row))
+    async def give(self, path: StepPath, selection: Selection, take: Take[Task]) -> None:
+        await give_list(self._reading, _of_step(path, selection), take)
 
     async def beat(self, path: TaskPath) -> None:
         query = f"""
@@ -135,3 +128,18 @@ class PostgresTasks:
                 query += f" AND task_id IN ({matching})"
             rows = await (await connection.execute(query + " ORDER BY task_id", conditions.parameters)).fetchall()
         return tuple(f"{run.flow_id}/{run.shown_run}/{path.step_name}/{shown(*row)}" for row in rows)
+
+
+def _of_step(path: StepPath, selection: Selection) -> Ask[Task]:
+    async def ask(connection: Connection) -> Question[Task] | None:
+        run = await find_ancestors(connection, path)
+        if run is None or not run.hold(selection.tags):
+            return None
+        conditions = Conditions({"flow": run.flow_id, "run": run.run_number, "step": path.step_name})
+        conditions.add("t.flow_id = %(flow)s AND t.run_number = %(run)s AND t.step_name = %(step)s")
+        conditions.add_fields(selection.fields, _FIELDS)
+        tail = paged(conditions, selection.page, Order.TASKS, "t")
+        query = f"SELECT {TASK_COLUMNS} FROM tasks_v3 AS t WHERE {conditions.sql()} {tail}"
+        return query, conditions.parameters, lambda row: as_task(run, row)
+
+    return ask

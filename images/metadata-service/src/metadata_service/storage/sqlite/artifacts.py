@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from metadata_service.domain.drafts import NewArtifact
 from metadata_service.domain.keys import RunPath, StepPath, TaskPath
 from metadata_service.domain.records import Artifact
-from metadata_service.domain.selection import Listing, Order, Selection
+from metadata_service.domain.selection import Listing, Order, Selection, Take
 from metadata_service.storage.lineage import Ancestors
 from metadata_service.storage.rows import ARTIFACT_COLUMNS, as_artifact, as_json, no_artifact
 from metadata_service.storage.selecting import paged
 from metadata_service.storage.sqlite.ancestors import find_ancestors, need_ancestors, now_ms
 from metadata_service.storage.sqlite.conditions import Conditions
 from metadata_service.storage.sqlite.connections import Connections
-from metadata_service.storage.sqlite.lists import Question, read_list
+from metadata_service.storage.sqlite.lists import Ask, Question, give_list, read_list
 
 _INSERT = (
     "INSERT INTO artifact_v3 (flow_id, run_number, run_id, step_name, task_id, task_name, ts_epoch, name, location,"
@@ -76,26 +76,10 @@ class SqliteArtifacts:
         return artifact
 
     async def list(self, scope: RunPath | StepPath | TaskPath, selection: Selection) -> Listing[Artifact]:
-        def ask(connection: sqlite3.Connection) -> Question[Artifact] | None:
-            run = find_ancestors(connection, scope)
-            if run is None or not run.hold(selection.tags):
-                return None
-            inner = _within(run, scope)
-            outer = Conditions(inner.parameters)
-            tail = paged(outer, selection.page, Order.ARTIFACTS, "a")
-            query = f"""
-                WITH latest AS MATERIALIZED (
-                    SELECT a.step_name, a.task_id, max(a.attempt_id) AS attempt_id
-                    FROM artifact_v3 AS a WHERE {inner.sql()} GROUP BY a.step_name, a.task_id
-                )
-                SELECT {ARTIFACT_COLUMNS} FROM latest AS l CROSS JOIN artifact_v3 AS a
-                ON a.flow_id = :flow AND a.run_number = :run AND a.step_name = l.step_name
-                    AND a.task_id = l.task_id AND a.attempt_id = l.attempt_id
-                WHERE {outer.sql()} {tail}
-            """
-            return query, outer.parameters, lambda row: as_artifact(run, row)
+        return await read_list(self._connections, _latest(scope, selection), selection.page, Order.ARTIFACTS)
 
-        return await read_list(self._connections, ask, selection.page, Order.ARTIFACTS)
+    async def give(self, scope: RunPath | StepPath, selection: Selection, take: Take[Artifact]) -> None:
+        await give_list(self._connections, _latest(scope, selection), take)
 
     async def list_of_attempt(self, path: TaskPath, attempt: int) -> Listing[Artifact]:
         def ask(connection: sqlite3.Connection) -> Question[Artifact] | None:
@@ -110,6 +94,29 @@ class SqliteArtifacts:
             return query, conditions.parameters, lambda row: as_artifact(task, row)
 
         return await read_list(self._connections, ask, None, Order.ARTIFACTS)
+
+
+def _latest(scope: RunPath | StepPath | TaskPath, selection: Selection) -> Ask[Artifact]:
+    def ask(connection: sqlite3.Connection) -> Question[Artifact] | None:
+        run = find_ancestors(connection, scope)
+        if run is None or not run.hold(selection.tags):
+            return None
+        inner = _within(run, scope)
+        outer = Conditions(inner.parameters)
+        tail = paged(outer, selection.page, Order.ARTIFACTS, "a")
+        query = f"""
+            WITH latest AS MATERIALIZED (
+                SELECT a.step_name, a.task_id, max(a.attempt_id) AS attempt_id
+                FROM artifact_v3 AS a WHERE {inner.sql()} GROUP BY a.step_name, a.task_id
+            )
+            SELECT {ARTIFACT_COLUMNS} FROM latest AS l CROSS JOIN artifact_v3 AS a
+            ON a.flow_id = :flow AND a.run_number = :run AND a.step_name = l.step_name
+                AND a.task_id = l.task_id AND a.attempt_id = l.attempt_id
+            WHERE {outer.sql()} {tail}
+        """
+        return query, outer.parameters, lambda row: as_artifact(run, row)
+
+    return ask
 
 
 def _within(run: Ancestors, scope: RunPath | StepPath | TaskPath) -> Conditions:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from metadata_service.domain.drafts import NewMetadatum
 from metadata_service.domain.keys import RunPath, TaskPath
 from metadata_service.domain.records import Metadatum
-from metadata_service.domain.selection import Listing, Order, Selection
+from metadata_service.domain.selection import Listing, Order, Selection, Take
 from metadata_service.storage.lineage import Ancestors, shown
 from metadata_service.storage.rows import METADATA_COLUMNS, as_json
 from metadata_service.storage.selecting import Row, paged
 from metadata_service.storage.sqlite.ancestors import find_ancestors, need_ancestors, now_ms, raw
 from metadata_service.storage.sqlite.conditions import Conditions
 from metadata_service.storage.sqlite.connections import Connections
-from metadata_service.storage.sqlite.lists import Question, read_list
+from metadata_service.storage.sqlite.lists import Ask, Question, give_list, read_list
 
 _INSERT = (
     "INSERT INTO metadata_v3 (flow_id, run_number, run_id, step_name, task_id, task_name, ts_epoch, field_name, value,"
@@ -49,21 +49,28 @@ class SqliteMetadata:
         return await self._connections.write(work)
 
     async def list(self, scope: RunPath | TaskPath, selection: Selection) -> Listing[Metadatum]:
-        def ask(connection: sqlite3.Connection) -> Question[Metadatum] | None:
-            run = find_ancestors(connection, scope)
-            if run is None:
-                return None
-            conditions = Conditions({"flow": run.flow_id, "run": run.run_number})
-            conditions.add("m.flow_id = :flow AND m.run_number = :run")
-            if isinstance(scope, TaskPath):
-                conditions.add(f"m.step_name = {conditions.bind(scope.step_name)}")
-                conditions.add(f"m.task_id = {conditions.bind(run.task_id)}")
-            conditions.add_selection(selection, {}, "m.tags, m.system_tags")
-            tail = paged(conditions, selection.page, Order.METADATA, "m")
-            query = f"SELECT {METADATA_COLUMNS} FROM metadata_v3 AS m WHERE {conditions.sql()} {tail}"
-            return query, conditions.parameters, lambda row: _metadatum(run, row)
+        return await read_list(self._connections, _below(scope, selection), selection.page, Order.METADATA)
 
-        return await read_list(self._connections, ask, selection.page, Order.METADATA)
+    async def give(self, scope: RunPath, selection: Selection, take: Take[Metadatum]) -> None:
+        await give_list(self._connections, _below(scope, selection), take)
+
+
+def _below(scope: RunPath | TaskPath, selection: Selection) -> Ask[Metadatum]:
+    def ask(connection: sqlite3.Connection) -> Question[Metadatum] | None:
+        run = find_ancestors(connection, scope)
+        if run is None:
+            return None
+        conditions = Conditions({"flow": run.flow_id, "run": run.run_number})
+        conditions.add("m.flow_id = :flow AND m.run_number = :run")
+        if isinstance(scope, TaskPath):
+            conditions.add(f"m.step_name = {conditions.bind(scope.step_name)}")
+            conditions.add(f"m.task_id = {conditions.bind(run.task_id)}")
+        conditions.add_selection(selection, {}, "m.tags, m.system_tags")
+        tail = paged(conditions, selection.page, Order.METADATA, "m")
+        query = f"SELECT {METADATA_COLUMNS} FROM metadata_v3 AS m WHERE {conditions.sql()} {tail}"
+        return query, conditions.parameters, lambda row: _metadatum(run, row)
+
+    return ask
 
 
 def _metadatum(run: Ancestors, row: Row) -> Metadatum:

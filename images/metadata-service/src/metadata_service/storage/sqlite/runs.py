@@ -10,7 +10,7 @@ from metadata_service.domain.heartbeats import WAIT_SECONDS, client_sends_heartb
 from metadata_service.domain.keys import Key, RunPath
 from metadata_service.domain.records import Run
 from metadata_service.domain.refusals import AlreadyThere, NotFound
-from metadata_service.domain.selection import STATUSES, Listing, Order, Selection
+from metadata_service.domain.selection import STATUSES, Listing, Order, Selection, Take
 from metadata_service.domain.tags import changed_tags
 from metadata_service.storage.lineage import shown, tag_list
 from metadata_service.storage.rows import ORIGIN, RECENT_MOST, RECENT_MS, as_json, no_run
@@ -27,7 +27,7 @@ from metadata_service.storage.sqlite.ancestors import (
 from metadata_service.storage.sqlite.conditions import Conditions
 from metadata_service.storage.sqlite.connections import Connections
 from metadata_service.storage.sqlite.garbage import remove_run
-from metadata_service.storage.sqlite.lists import read_list
+from metadata_service.storage.sqlite.lists import Ask, Question, give_list, read_list
 from metadata_service.storage.sqlite.statuses import STATUS
 
 _COLUMNS = "r.flow_id, r.run_number, r.run_id, r.user_name, r.ts_epoch, r.last_heartbeat_ts, r.tags, r.system_tags"
@@ -83,17 +83,10 @@ class SqliteRuns:
         return _run(row)
 
     async def list(self, flow_id: str, selection: Selection) -> Listing[Run]:
-        conditions = Conditions({"flow": flow_id, "cutoff": self._cutoff_seconds, "now": now_s()})
-        conditions.add("r.flow_id = :flow")
-        conditions.add_selection(selection, _FIELDS, "r.tags, r.system_tags")
-        tail = paged(conditions, selection.page, Order.RUNS, "r")
-        query = f"SELECT r.ts_epoch, r.run_number, {_COLUMNS} FROM runs_v3 AS r WHERE {conditions.sql()} {tail}"
-        return await read_list(
-            self._connections,
-            lambda _: (query, conditions.parameters, lambda row: _run(row[2:])),
-            selection.page,
-            Order.RUNS,
-        )
+        return await read_list(self._connections, self._of_flow(flow_id, selection), selection.page, Order.RUNS)
+
+    async def give(self, flow_id: str, selection: Selection, take: Take[Run]) -> None:
+        await give_list(self._connections, self._of_flow(flow_id, selection), take)
 
     async def count_recent(self) -> dict[str, int]:
         """Runs of the last day by status; of more than a thousand the newest."""
@@ -150,6 +143,17 @@ class SqliteRuns:
             return remove_run(connection, run)
 
         return await self._connections.write(work)
+
+    def _of_flow(self, flow_id: str, selection: Selection) -> Ask[Run]:
+        def ask(_: sqlite3.Connection) -> Question[Run]:
+            conditions = Conditions({"flow": flow_id, "cutoff": self._cutoff_seconds, "now": now_s()})
+            conditions.add("r.flow_id = :flow")
+            conditions.add_selection(selection, _FIELDS, "r.tags, r.system_tags")
+            tail = paged(conditions, selection.page, Order.RUNS, "r")
+            query = f"SELECT r.ts_epoch, r.run_number, {_COLUMNS} FROM runs_v3 AS r WHERE {conditions.sql()} {tail}"
+            return query, conditions.parameters, lambda row: _run(row[2:])
+
+        return ask
 
 
 def _run(row: Row) -> Run:

@@ -9,7 +9,7 @@ from metadata_service.domain.heartbeats import client_sends_heartbeats
 from metadata_service.domain.keys import StepPath, TaskPath
 from metadata_service.domain.records import Task
 from metadata_service.domain.refusals import AlreadyThere, NotFound
-from metadata_service.domain.selection import Listing, Order, Selection
+from metadata_service.domain.selection import Listing, Order, Selection, Take
 from metadata_service.storage.lineage import Ancestors, shown
 from metadata_service.storage.rows import TASK_COLUMNS, as_json, as_task, no_task
 from metadata_service.storage.selecting import paged
@@ -25,7 +25,7 @@ from metadata_service.storage.sqlite.ancestors import (
 )
 from metadata_service.storage.sqlite.conditions import Conditions
 from metadata_service.storage.sqlite.connections import Connections
-from metadata_service.storage.sqlite.lists import Question, read_list
+from metadata_service.storage.sqlite.lists import Ask, Question, give_list, read_list
 from metadata_service.storage.sqlite.patterns import Pattern
 from metadata_service.storage.sqlite.runs import HEARTBEAT_DUE
 
@@ -77,18 +77,10 @@ class SqliteTasks:
         return as_task(Ancestors(flow_id, number, name, raw(tags), raw(system_tags)), tuple(columns))
 
     async def list(self, path: StepPath, selection: Selection) -> Listing[Task]:
-        def ask(connection: sqlite3.Connection) -> Question[Task] | None:
-            run = find_ancestors(connection, path)
-            if run is None or not run.hold(selection.tags):
-                return None
-            conditions = Conditions({"flow": run.flow_id, "run": run.run_number, "step": path.step_name})
-            conditions.add("t.flow_id = :flow AND t.run_number = :run AND t.step_name = :step")
-            conditions.add_fields(selection.fields, _FIELDS)
-            tail = paged(conditions, selection.page, Order.TASKS, "t")
-            query = f"SELECT {TASK_COLUMNS} FROM tasks_v3 AS t WHERE {conditions.sql()} {tail}"
-            return query, conditions.parameters, lambda row: as_task(run, row)
+        return await read_list(self._connections, _of_step(path, selection), selection.page, Order.TASKS)
 
-        return await read_list(self._connections, ask, selection.page, Order.TASKS)
+    async def give(self, path: StepPath, selection: Selection, take: Take[Task]) -> None:
+        await give_list(self._connections, _of_step(path, selection), take)
 
     async def beat(self, path: TaskPath) -> None:
         def work(connection: sqlite3.Connection) -> None:
@@ -130,6 +122,21 @@ class SqliteTasks:
             return tuple(f"{step}/{shown(*task)}" for task in tasks if found is None or task[0] in found)
 
         return await self._connections.read(work)
+
+
+def _of_step(path: StepPath, selection: Selection) -> Ask[Task]:
+    def ask(connection: sqlite3.Connection) -> Question[Task] | None:
+        run = find_ancestors(connection, path)
+        if run is None or not run.hold(selection.tags):
+            return None
+        conditions = Conditions({"flow": run.flow_id, "run": run.run_number, "step": path.step_name})
+        conditions.add("t.flow_id = :flow AND t.run_number = :run AND t.step_name = :step")
+        conditions.add_fields(selection.fields, _FIELDS)
+        tail = paged(conditions, selection.page, Order.TASKS, "t")
+        query = f"SELECT {TASK_COLUMNS} FROM tasks_v3 AS t WHERE {conditions.sql()} {tail}"
+        return query, conditions.parameters, lambda row: as_task(run, row)
+
+    return ask
 
 
 def _run_of_step(connection: sqlite3.Connection, path: StepPath) -> Ancestors | None:
