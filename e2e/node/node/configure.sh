@@ -9,9 +9,9 @@ rm -f /lib/systemd/system/sockets.target.wants/*udev* /lib/systemd/system/socket
 rm -f /lib/systemd/system/sysinit.target.wants/systemd-tmpfiles-setup.service
 ln -sf /dev/null $units/systemd-binfmt.service
 echo ReadKMsg=no >>/etc/systemd/journald.conf
-mv /kind/import-images.service $units/
+mv /kind/import-images.service /kind/services-stay.service $units/
 mkdir -p $units/multi-user.target.wants
-for unit in kubelet containerd undo-mount-hacks import-images; do
+for unit in kubelet containerd undo-mount-hacks import-images services-stay; do
 	ln -s $units/$unit.service $units/multi-user.target.wants/
 done
 

@@ -24,6 +24,8 @@ NODE = "kind-node"
 # Where the node finds the archive of the control plane's images, and kubeadm the patches of its pods.
 IMAGES_IN_NODE = "/kind/images.tar"
 PATCHES_IN_NODE = "/kind/patches"
+# The addresses of Services, of which services-stay.service lets none leave the node.
+SERVICES = "10.96.0.0/16"
 # Archives that stay: a node that stands still needs its own when it is started again.
 KEPT = 3
 # Images that are one program, by the place where the Dockerfile expects it.

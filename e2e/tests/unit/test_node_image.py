@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from cluster import versions
-from cluster.node_image import containerd_config
+from cluster.node_image import SERVICES, TABLE, containerd_config
 
 KIND = """\
 version = 2
@@ -29,3 +31,9 @@ def test_three_settings_differ() -> None:
 def test_a_setting_that_kind_no_longer_has_is_noticed() -> None:
     with pytest.raises(AssertionError, match="restrict_oom_score_adj"):
         containerd_config(KIND.replace("restrict_oom_score_adj = false", ""))
+
+
+def test_the_addresses_of_services_that_stay_in_the_node_are_those_of_the_cluster() -> None:
+    unit = (TABLE.parent / "node" / "services-stay.service").read_text()
+    kept = re.findall(r"--append (\w+) --destination (\S+) --jump REJECT", unit)
+    assert kept == [("FORWARD", SERVICES), ("OUTPUT", SERVICES)]

@@ -274,7 +274,7 @@ class Kind:
         mark = {"hostPath": "/dev/null", "containerPath": ownership.mount_point(self.settings.state), "readOnly": True}
         node: dict[str, Any] = {"role": "control-plane", "extraPortMappings": mappings, "extraMounts": [mark]}
         if self.from_packages:
-            networking |= {"disableDefaultCNI": True, "kubeProxyMode": "iptables"}
+            networking |= {"disableDefaultCNI": True, "kubeProxyMode": "iptables", "serviceSubnet": node_image.SERVICES}
             # The control plane asks for half of two cores by itself; steps need them more.
             patches = {"kind": "InitConfiguration", "patches": {"directory": node_image.PATCHES_IN_NODE}}
             images = {"hostPath": self._node_image()["images"], "containerPath": node_image.IMAGES_IN_NODE}
