@@ -120,12 +120,14 @@ def controllers(bare: BareKubernetes) -> Iterator[None]:
 
     def work() -> None:
         api = bare.api
-        while not over.wait(0.2):
+        while not over.wait(0.3):
             for version, kind in (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("batch/v1", "Job")):
                 for found in api.find(version, kind, None):
                     path = api.kind(version, kind).path(found["metadata"]["namespace"], found["metadata"]["name"])
-                    found["status"] = ready_job() if kind == "Job" else ready_pods(found)
-                    api.ask("PUT", f"{path}/status", body=found)
+                    ready = ready_job() if kind == "Job" else ready_pods(found)
+                    if not ready.items() <= found.get("status", {}).items():
+                        found["status"] = ready
+                        api.ask("PUT", f"{path}/status", body=found)
             for found in api.find("v1", "Namespace", None):
                 if "deletionTimestamp" in found["metadata"]:
                     found["spec"]["finalizers"] = []
