@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -19,9 +19,12 @@ from ui_demo.tables import Rows, write
 from metadata_service.settings import Settings
 from ui_backend.api.application import application
 from ui_backend.datastore.roots import Datastore, DatastoreSettings
+from ui_backend.live import Live
 from ui_backend.reading.ages import Ages
 from ui_backend.reading.databases import open_database
 from ui_backend.reading.store import Reading
+
+T = TypeVar("T")
 
 NOW = 1_764_115_200_000
 
@@ -55,6 +58,7 @@ class Ui:
     target: str | Path
     loop: asyncio.AbstractEventLoop
     http: httpx.AsyncClient
+    reading: Reading
 
     def write(self, rows: Rows) -> None:
         write(self.target, rows)
@@ -69,6 +73,10 @@ class Ui:
         assert response.status_code == status, response.text
         body = response.json()
         return body["data"] if status == 200 else body
+
+    def ask_reading(self, ask: Callable[[Reading], Coroutine[Any, Any, T]]) -> T:
+        """What a question to the database gives."""
+        return asyncio.run_coroutine_threadsafe(ask(self.reading), self.loop).result(60)
 
     def all(self, path: str, limit: int = 1000, query: dict[str, str] | None = None) -> list[Any]:
         """All pages of a list, by the numbers that the answers give."""
@@ -102,7 +110,8 @@ def new_ui(
         assert done.returncode == 0, done.stderr
         database = open_database(Settings.from_environ(settings).database)
         store = Datastore(datastore or DatastoreSettings())
-        transport = httpx.ASGITransport(application(Reading.of(database, Ages(now_ms=lambda: NOW)), store))
+        reading = Reading.of(database, Ages(now_ms=lambda: NOW))
+        transport = httpx.ASGITransport(application(reading, store, Live(reading.changes)))
 
         async def begin() -> asyncio.Task[None]:
             keeper = asyncio.create_task(database.keep())
@@ -123,7 +132,7 @@ def new_ui(
         client = httpx.AsyncClient(transport=transport, base_url="http://ui.example")
         keeper = asyncio.run_coroutine_threadsafe(begin(), loop).result(60)
         opened.append(lambda: asyncio.run_coroutine_threadsafe(end(keeper), loop).result(60))
-        return Ui(target, loop, client)
+        return Ui(target, loop, client, reading)
 
     yield make
     for close in opened:

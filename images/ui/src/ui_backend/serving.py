@@ -8,6 +8,7 @@ import logging
 from metadata_service.server import Beside, Door, listen, serve_until_told
 from ui_backend.api.application import application
 from ui_backend.datastore.roots import Datastore
+from ui_backend.live import Live
 from ui_backend.reading.ages import Ages
 from ui_backend.reading.databases import open_database
 from ui_backend.reading.store import Reading
@@ -36,10 +37,12 @@ def make(settings: Settings) -> Beside:
     listener = listen(settings.host, settings.port, "MF_UI_METADATA_PORT")
     database = open_database(settings.database)
     datastore = Datastore(settings.datastore)
-    ages = Ages(settings.database.run_cutoff_seconds, settings.old_ms // 1000)
+    reading = Reading.of(database, Ages(settings.database.run_cutoff_seconds, settings.old_ms // 1000))
+    live = Live(reading.changes)
 
     async def close() -> None:
         datastore.close()
         await database.close()
 
-    return Beside(Door(application(Reading.of(database, ages), datastore), listener), [database.keep], close)
+    door = Door(application(reading, datastore, live), listener, websockets="wsproto", ending=live.end)
+    return Beside(door, [database.keep, live.keep], close)

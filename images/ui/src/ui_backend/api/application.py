@@ -14,8 +14,9 @@ from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from metadata_service.api.answers import EXCEPTION_HANDLERS, answer_error
-from ui_backend.api import operations, resources, stored
+from ui_backend.api import changing, operations, resources, stored
 from ui_backend.datastore.roots import Datastore
+from ui_backend.live import Live
 from ui_backend.reading.store import Reading
 
 log = logging.getLogger("ui_backend.requests")
@@ -24,14 +25,17 @@ _PROBES = frozenset({"/api/ping", "/api/readyz"})
 _LOGGED_PATH = 1000
 
 
-def application(reading: Reading, datastore: Datastore) -> ASGIApp:
-    """An ASGI application that answers from the database and the datastore."""
+def application(reading: Reading, datastore: Datastore, live: Live) -> ASGIApp:
+    """An ASGI application that answers from the database and the datastore, and tells what changes."""
     # A path with a slash too much is not there, rather than sent elsewhere.
-    api = Router([*operations.ROUTES, *resources.ROUTES, *stored.ROUTES], redirect_slashes=False)
+    routes = [*operations.ROUTES, *resources.ROUTES, *stored.ROUTES, *changing.ROUTES]
+    api = Router(routes, redirect_slashes=False)
     app = Starlette(routes=[Mount("/api", api)], exception_handlers=EXCEPTION_HANDLERS)
     app.router.redirect_slashes = False
     app.state.reading = reading
     app.state.datastore = datastore
+    app.state.live = live
+    app.state.api = app
     return Around(app)
 
 

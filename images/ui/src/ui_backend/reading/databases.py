@@ -9,11 +9,13 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Protocol, cast
 
+from metadata_service.domain.refusals import StorageAway
 from metadata_service.settings import DatabaseSettings, SqliteSettings
 from metadata_service.storage.postgres import connections as postgres
 from metadata_service.storage.selecting import Parameters, Row
 from metadata_service.storage.sqlite import connections as sqlite
 from ui_backend.reading.dialect import Dialect, Postgres, Sqlite
+from ui_backend.reading.keeping import keep_on_postgres, keep_on_sqlite
 
 _ASK_SECONDS = 2.0
 
@@ -50,7 +52,7 @@ def open_database(settings: DatabaseSettings | SqliteSettings) -> Database:
 
 
 class PostgresDatabase:
-    """Waits for the tables and never makes them: that is the metadata service's business."""
+    """Waits for the metadata service's tables and never makes them. What keeping.py says is made here."""
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self.dialect = Postgres()
@@ -64,15 +66,16 @@ class PostgresDatabase:
         await self._connections.ask(_ASK_SECONDS)
 
     async def keep(self) -> None:
-        await self._connections.keep(_look)
+        await self._connections.keep(_prepare)
 
     async def close(self) -> None:
         await self._connections.close()
 
 
-async def _look(connection: postgres.Connection) -> None:
+async def _prepare(connection: postgres.Connection) -> None:
     for query in _NEEDED:
         await connection.execute(query)
+    await keep_on_postgres(connection)
 
 
 class SqliteDatabase:
@@ -81,8 +84,11 @@ class SqliteDatabase:
     def __init__(self, settings: SqliteSettings) -> None:
         self.dialect = Sqlite()
         self._connections = sqlite.Connections(settings)
+        self._kept = False
 
     async def rows(self, query: str, parameters: Parameters) -> Sequence[Row]:
+        if not self._kept:
+            raise StorageAway("The database file is not open yet.")
         text = _named(query)
 
         def work(connection: sqlite3.Connection) -> list[Row]:
@@ -91,10 +97,12 @@ class SqliteDatabase:
         return await self._connections.read(work)
 
     async def ask(self) -> None:
-        await self.rows("SELECT count(*) FROM numbers", {})
+        await self.rows("SELECT version FROM keeping", {})
 
     async def keep(self) -> None:
         await self._connections.open()
+        await self._connections.write(keep_on_sqlite)
+        self._kept = True
         await asyncio.Event().wait()
 
     async def close(self) -> None:

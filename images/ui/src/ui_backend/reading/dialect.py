@@ -27,6 +27,8 @@ class Dialect(ABC):
     """All tags of a run `r`, as the conditions of this database take them."""
     user: str
     """The user of a run `r`. It counts only when its client proved to be a person, which it says by a tag."""
+    run_ends: str
+    """The table of how runs ended, which keeping.py describes."""
     tag_texts: str
     """A table `tag` with a column `value`, to be joined to runs `r`: each of their tags."""
 
@@ -62,6 +64,7 @@ class Dialect(ABC):
 
 
 class Postgres(Dialect):
+    run_ends = "tributary.run_ends"
     tags = "r.tags || r.system_tags"
     user = "CASE WHEN r.system_tags ? ('user:' || r.user_name) THEN r.user_name END"
     tag_texts = (
@@ -97,6 +100,7 @@ class Postgres(Dialect):
 
 
 class Sqlite(Dialect):
+    run_ends = "run_ends"
     tags = "r.tags, r.system_tags"
     user = (
         "CASE WHEN EXISTS (SELECT 1 FROM json_each(r.system_tags) AS tag WHERE tag.value = 'user:' || r.user_name)"

@@ -22,7 +22,7 @@ import dataclasses
 
 from metadata_service.domain.keys import RunPath
 from metadata_service.domain.refusals import NotFound
-from ui_backend.reading.ages import DEAD, OLD, SUCCESS, Ages
+from ui_backend.reading.ages import DEAD, OLD, Ages
 from ui_backend.reading.databases import Database
 from ui_backend.reading.lists import Page, Record, Shown, Window, page_of, record, windowed
 
@@ -93,21 +93,16 @@ class Runs:
     def _derived(self, condition: str, cut: str) -> str:
         """The question for runs with all that is derived. `cut` is the order and limit of the runs that are looked at.
 
-        The marks are asked for by aggregates of each run's own `end`, whose cost no plan can change. The limit, real or
-        not, keeps the database from asking for them again wherever they are named.
+        The limit, real or not, keeps the database from asking for what it found again wherever that is named.
         """
         plain = ", ".join(f"{self._plain(name)} AS {name}" for name in _PLAIN)
-        ok = SUCCESS.format("m.value")
-        end = (
-            "FROM metadata_v3 AS m WHERE m.flow_id = r.flow_id AND m.run_number = r.run_number AND m.step_name = 'end'"
-        )
         limit = "" if "LIMIT" in cut else f"LIMIT {_NO_LIMIT}"
         return f"""
             WITH runs AS (
-                SELECT {plain}, r.tags, r.system_tags,
-                    (SELECT max(m.ts_epoch * 4 + {ok}) {end} AND m.field_name = 'attempt_ok') AS mark,
-                    (SELECT max(m.ts_epoch) {end} AND m.field_name = 'attempt') AS attempted_at
-                FROM runs_v3 AS r WHERE {condition} {cut} {limit}
+                SELECT {plain}, r.tags, r.system_tags, m.mark, m.attempted_at
+                FROM runs_v3 AS r LEFT JOIN {self._database.dialect.run_ends} AS m
+                    ON m.flow_id = r.flow_id AND m.run_number = r.run_number
+                WHERE {condition} {cut} {limit}
             ),
             judged AS (
                 SELECT r.*, r.mark / 4 AS ok_at,

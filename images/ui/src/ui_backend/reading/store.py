@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ui_backend.reading.ages import Ages
 from ui_backend.reading.below import Artifacts, Flows, Metadata
+from ui_backend.reading.changes import Changes, changes_of
 from ui_backend.reading.databases import Database
 from ui_backend.reading.names import Naming
 from ui_backend.reading.runs import Runs
@@ -23,6 +24,7 @@ class Reading:
     metadata: Metadata
     artifacts: Artifacts
     names: Naming
+    changes: Changes
 
     @classmethod
     def of(cls, database: Database, ages: Ages) -> Reading:
@@ -35,4 +37,5 @@ class Reading:
             metadata=Metadata(database),
             artifacts=Artifacts(database),
             names=Naming(database),
+            changes=changes_of(database, ages),
         )

@@ -19,8 +19,16 @@ async def make_tables(connection: Connection) -> None:
     if found is not None and found[0]:
         return
     async with connection.transaction():
-        # IF NOT EXISTS alone fails when two do it at once.
-        await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        await connection.execute("CREATE SCHEMA IF NOT EXISTS tributary")
+        await make_schema(connection)
         await connection.execute(f"CREATE TABLE IF NOT EXISTS tributary.tokens ({TOKENS})")
         await connection.execute(f"CREATE TABLE IF NOT EXISTS tributary.garbage ({GARBAGE})")
+
+
+async def make_schema(connection: Connection) -> None:
+    """Make the schema where it is not there, and let nobody else change what is in it until the transaction ends."""
+    # IF NOT EXISTS alone fails when two do it at once.
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    # Asked first: who may not make schemas may still use one that is there.
+    found = await (await connection.execute("SELECT to_regnamespace('tributary') IS NOT NULL")).fetchone()
+    if found is None or not found[0]:
+        await connection.execute("CREATE SCHEMA tributary")
