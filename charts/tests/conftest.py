@@ -39,6 +39,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "external": ("production", EXTERNAL),
     "secrets-given": ("kind", {"credentials": {"create": False}}),
     "tokens": ("production", {"metadataService": {"auth": AUTH}}),
+    "monitored": ("production", {"metadataService": {"serviceMonitor": {"create": True, "labels": ["release=ours"]}}}),
     "retention": ("production", {"metadataService": {"retention": RETENTION}}),
     "node-ports": ("production", {"exposure": {"type": "NodePort", "cidrs": ["192.0.2.0/24"], "namespaces": []}}),
     "closed": ("production", {"exposure": {"namespaces": []}, "imagePullSecrets": ["registry"]}),
@@ -106,10 +107,11 @@ class Chart:
 
     def pods(self, objects: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """The pod templates among the objects, by the name of their owner."""
-        specs = {
-            each["metadata"]["name"]: each.get("spec", {}).get("jobTemplate", each).get("spec", {}) for each in objects
-        }
-        return {name: spec["template"] for name, spec in specs.items() if "template" in spec}
+        specs = [
+            (each["metadata"]["name"], each.get("spec", {}).get("jobTemplate", each).get("spec", {}))
+            for each in objects
+        ]
+        return {name: spec["template"] for name, spec in specs if "template" in spec}
 
 
 class Refusal(Exception):

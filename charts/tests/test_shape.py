@@ -14,11 +14,12 @@ import pytest
 import yaml
 
 from image_builder import table
+from metadata_service.api.application import ROUTES
 from metadata_service.domain.retention import Policies
 from metadata_service.retention.command import add_arguments
-from metadata_service.settings import Settings
+from metadata_service.settings import SHORTEST_TOKEN, DatabaseSettings, Settings
 from release_setup.__main__ import main
-from release_setup.credentials import wanted_secrets
+from release_setup.credentials import PASSWORD_LENGTH, wanted_secrets
 
 if TYPE_CHECKING:
     from charts.tests.conftest import Chart
@@ -110,8 +111,78 @@ def test_the_metadata_service_knows_every_setting_that_it_is_given(chart: Chart,
     settings = Settings.from_environ(given)
     assert settings.unknown == ()
     assert settings.port == container["ports"][0]["containerPort"]
-    assert settings.access.tokens == bool(settings.access.admin_digest) == tokens
+    access = settings.access
+    assert access.tokens == bool(access.admin_digest) == bool(access.write_digest) == tokens
     assert settings.database.address == "probe-database.platform.svc:5432/metaflow"
+
+
+def test_an_external_database_may_have_a_replica_and_a_pooler(chart: Chart) -> None:
+    external = {"mode": "external", "host": "db.example.org", "secret": "ours"}
+    database = {**external, "readReplicaHost": "replica.example.org", "pooler": "transaction"}
+    objects = chart.render({"database": database, "metadataService": {"retention": {"schedule": "0 3 * * *"}}})
+    pod = named(objects, "Deployment", "probe-metadata-service")["spec"]["template"]
+    settings = of_environment(pod)
+    assert settings.shared_sessions and settings.address == "db.example.org:5432/metaflow"
+    assert settings.replica_host == "replica.example.org"
+    # What is to be removed is never judged by a replica, which lags behind.
+    job = named(objects, "CronJob", "probe-metadata-service-retention")["spec"]["jobTemplate"]["spec"]["template"]
+    assert of_environment(job).shared_sessions and not of_environment(job).replica_host
+
+
+def of_environment(pod: dict[str, Any]) -> DatabaseSettings:
+    """The database that the pod's only container is told of."""
+    (container,) = pod["spec"]["containers"]
+    given = {variable["name"]: variable.get("value", "from a Secret") for variable in container["env"]}
+    database = Settings.from_environ(given).database
+    assert isinstance(database, DatabaseSettings)
+    return database
+
+
+def test_tokens_come_from_secrets_that_the_release_makes_and_publishes(chart: Chart) -> None:
+    def client_secret(auth: dict[str, Any]) -> str:
+        facts = named(chart.render({"metadataService": {"auth": auth}}), "ConfigMap", "probe-facts")
+        name: str = facts["data"]["metadata-service-client-secret"]
+        return name
+
+    assert client_secret({"tokens": False, "clientSecret": "ours"}) == ""
+    assert client_secret({"tokens": True, "clientSecret": "ours"}) == "ours"
+    assert client_secret({"tokens": True}) == "probe-metadata-service-client"
+    objects = chart.render({"metadataService": {"auth": {"tokens": True}}})
+    wanted = wanted_secrets(environment(named(objects, "Job", "probe-setup-credentials"))["TRIBUTARY_SECRETS"])
+    (token,) = (secret for secret in wanted if secret.name == "probe-metadata-service-client")
+    assert [(key.name, key.kind) for key in token.keys] == [("token", "password")]
+    assert PASSWORD_LENGTH >= SHORTEST_TOKEN
+
+
+def test_a_monitor_is_made_when_it_is_asked_for(chart: Chart) -> None:
+    asked = {"create": True, "interval": "10s", "labels": ["release=prometheus", "team=a"]}
+    objects = chart.render({"metadataService": {"serviceMonitor": asked}})
+    monitor = named(objects, "ServiceMonitor", "probe-metadata-service")
+    assert {"release": "prometheus", "team": "a"}.items() <= monitor["metadata"]["labels"].items()
+    service = named(objects, "Service", "probe-metadata-service")
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint == {"port": service["spec"]["ports"][0]["name"], "path": "/metrics", "interval": "10s"}
+    assert endpoint["path"] in {route.path for route in ROUTES}
+
+
+def test_upstreams_image_gets_what_it_reads_and_is_asked_what_it_answers(chart: Chart) -> None:
+    """Its variables and routes are those of its documentation, as design and README tell them."""
+    row = next(line for line in (ROOT / "charts" / "README.md").read_text().splitlines() if "/opt/latest" in line)
+    command, path = re.findall(r"\[(\S+)\]|readinessPath: (\S+)`", row)
+    service = {
+        "image": {"repository": "registry.test/metaflow_metadata_service", "tag": "2.6.1"},
+        "command": [command[0]],
+        "readinessPath": path[1],
+    }
+    pod = named(chart.render({"metadataService": service}), "Deployment", "probe-metadata-service")["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    assert container["image"] == "registry.test/metaflow_metadata_service:2.6.1"
+    assert container["command"] == ["/opt/latest/bin/metadata_service"]
+    read = {f"MF_METADATA_DB_{each}" for each in ("HOST", "PORT", "NAME", "USER", "PSWD")}
+    assert read | {"MF_METADATA_HOST", "MF_METADATA_PORT"} <= {each["name"] for each in container["env"]}
+    probes = {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
+    assert probes == {"/ping", "/healthcheck"}
 
 
 def test_the_retention_job_is_started_as_its_program_asks(chart: Chart, tmp_path: Path) -> None:
@@ -157,6 +228,7 @@ def test_the_facts_of_a_release(chart: Chart) -> None:
         "chart-version": yaml.safe_load((CHART / "Chart.yaml").read_text())["version"],
         "metadata-service-url": "http://probe-metadata-service.platform.svc:8080",
         "metadata-service-admin-secret": "",
+        "metadata-service-client-secret": "",
         "object-store-url": "http://probe-object-store.platform.svc:9000",
         "object-store-bucket": "metaflow",
         "object-store-secret": "probe-object-store-metaflow",

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import configparser
 import io
-import os
-import stat
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from ansible.module_utils.basic import AnsibleModule
 
 if TYPE_CHECKING:
+    from playbooks.module_utils.closed_file import holds, put
     from playbooks.module_utils.documented import arguments
     from playbooks.module_utils.kube_api import KubeApi, connect
     from playbooks.module_utils.kube_login import Refusal
     from playbooks.module_utils.kube_objects import HIDDEN, HIDDEN_OTHER, decoded
 else:
+    from ansible.module_utils.closed_file import holds, put
     from ansible.module_utils.documented import arguments
     from ansible.module_utils.kube_api import connect
     from ansible.module_utils.kube_login import Refusal
@@ -55,7 +54,6 @@ path: {description: The file., type: str, returned: always}
 """
 
 ARGUMENTS = arguments(DOCUMENTATION)
-MODE = 0o600
 
 
 def content(access_key: str, secret_key: str) -> str:
@@ -82,33 +80,16 @@ def wished(api: KubeApi, params: Mapping[str, Any], *, check: bool) -> str | Non
     return content(held[params["access_key"]], held[params["secret_key"]])
 
 
-def is_as_wished(path: Path, text: str | None) -> bool:
-    """Whether the file has this text and only its owner may read it."""
-    try:
-        return path.read_text(encoding="utf-8") == text and stat.S_IMODE(path.stat().st_mode) == MODE
-    except FileNotFoundError:
-        return False
-
-
-def write(path: Path, text: str) -> None:
-    """Put the text there in one step, never readable for others."""
-    handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(fresh, MODE)
-    os.replace(fresh, path)
-
-
 def main() -> None:
     module = AnsibleModule(ARGUMENTS, supports_check_mode=True)
     path = Path(module.params["path"]).expanduser()
     try:
         api = connect(module.params["kubeconfig"], module.params["context"])
         text = wished(api, module.params, check=module.check_mode)
-        changed = not is_as_wished(path, text)
+        changed = not holds(path, text)
         existed = path.exists()
         if changed and not module.check_mode and text is not None:
-            write(path, text)
+            put(path, text)
     except Refusal as refusal:
         module.fail_json(msg=str(refusal))
     except OSError as error:

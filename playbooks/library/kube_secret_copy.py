@@ -1,4 +1,4 @@
-"""Ansible module: keep a copy of some keys of a Secret in another namespace.
+"""Ansible module: keep a copy of some keys of Secrets in another namespace.
 
 The values go from one object to the other inside this module, so that no variable, file or log ever holds them.
 """
@@ -25,17 +25,23 @@ else:
 
 DOCUMENTATION = """
 module: kube_secret_copy
-short_description: Keep a copy of some keys of a Secret in another namespace
+short_description: Keep a copy of some keys of Secrets in another namespace
 description:
-  - The copy follows its source. It holds the named keys and nothing else.
+  - The copy follows its sources. It holds the named keys and nothing else.
 options:
   kubeconfig: {description: The kubeconfig file., type: path, required: true}
   context: {description: The context in it. No other is ever used., type: str, required: true}
-  source_namespace: {description: Where the source is., type: str, required: true}
-  source_name: {description: The name of the source., type: str, required: true}
+  source_namespace: {description: Where the sources are., type: str, required: true}
+  sources:
+    description: The Secrets to copy from.
+    type: list
+    elements: dict
+    required: true
+    options:
+      name: {description: The name of one., type: str, required: true}
+      keys: {description: For each key of the copy the key of this one., type: dict, required: true, no_log: false}
   namespace: {description: Where the copy goes., type: str, required: true}
   name: {description: The name of the copy., type: str, required: true}
-  keys: {description: For each key of the copy the key of the source., type: dict, required: true, no_log: false}
   labels: {description: Further labels of the copy., type: dict, default: {}}
   owner:
     description: Labels that the copy gets. A Secret that is there without them is refused.
@@ -58,19 +64,27 @@ def copied(source: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, str]
     return {to: held[key] for to, key in keys.items()}
 
 
+def gathered(api: KubeApi, params: Mapping[str, Any], *, check: bool) -> dict[str, str]:
+    """The data of the copy. Raises Refusal for a source that is not there; a first look at an empty cluster goes on,
+    for an earlier task would have made it."""
+    data: dict[str, str] = {}
+    for wanted in params["sources"]:
+        source = api.get("v1", "Secret", params["source_namespace"], wanted["name"])
+        if source is not None:
+            data |= copied(source, wanted["keys"])
+        elif check:
+            data |= dict.fromkeys(wanted["keys"], "")
+        else:
+            raise Refusal(
+                f"Secret {params['source_namespace']}/{wanted['name']}: is not there to copy from. "
+                "Make it with the role credentials."
+            )
+    return data
+
+
 def copy_secret(api: KubeApi, params: Mapping[str, Any], *, check: bool) -> Outcome:
-    """Bring the copy to what the source holds."""
-    source = api.get("v1", "Secret", params["source_namespace"], params["source_name"])
-    if source is not None:
-        data = copied(source, params["keys"])
-    elif check:
-        # A first look at an empty cluster: an earlier task would have made the source.
-        data = dict.fromkeys(params["keys"], "")
-    else:
-        raise Refusal(
-            f"Secret {params['source_namespace']}/{params['source_name']}: is not there to copy from. "
-            "Make it with the role credentials."
-        )
+    """Bring the copy to what the sources hold."""
+    data = gathered(api, params, check=check)
     metadata = {"namespace": params["namespace"], "name": params["name"], "labels": params["labels"]}
     wished = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data}
     return present(api, wished, owner=params["owner"], check=check)

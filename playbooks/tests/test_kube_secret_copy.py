@@ -24,8 +24,8 @@ def source(namespace: str, secret: str = FIRST) -> dict[str, Any]:
 
 def arguments(namespace: str, place: dict[str, str]) -> dict[str, Any]:
     keys = {"AWS_ACCESS_KEY_ID": "access-key", "AWS_SECRET_ACCESS_KEY": "secret-key"}
-    names = {"source_namespace": namespace, "source_name": "key", "namespace": namespace, "name": "copy"}
-    return {**place, **names, "keys": keys, "owner": OWNER}
+    names = {"source_namespace": namespace, "namespace": namespace, "name": "copy"}
+    return {**place, **names, "sources": [{"name": "key", "keys": keys}], "owner": OWNER}
 
 
 def copied(cluster: Cluster, namespace: str) -> Any:
@@ -48,6 +48,26 @@ def test_the_copy_follows_its_source_each_under_check_mode_first(
         for printed in (json.dumps(looked), json.dumps(done)):
             assert not any(hidden in printed for hidden in (FIRST, SECOND, "first-secret", "second-secret"))
     assert "(hidden, another than before)" in done["diff"][0]["after"]
+
+
+def test_several_sources_make_one_copy(cluster: Cluster, namespace: str, run: Run, place: dict[str, str]) -> None:
+    given = arguments(namespace, place)
+    given["sources"].append({"name": "token", "keys": {"METAFLOW_SERVICE_AUTH_KEY": "token"}})
+    cluster.put(source(namespace))
+    token = {**source(namespace), "data": {"token": "dG9rZW4="}}
+    assert run("kube_secret_copy", check=True, **given)["changed"]
+    assert f"Secret {namespace}/token: is not there" in run("kube_secret_copy", **given)["msg"]
+    assert copied(cluster, namespace) is None
+    cluster.put({**token, "metadata": {**token["metadata"], "name": "token"}})
+    assert run("kube_secret_copy", **given)["changed"]
+    assert copied(cluster, namespace) == {
+        "AWS_ACCESS_KEY_ID": "YWNjZXNz",
+        "AWS_SECRET_ACCESS_KEY": FIRST,
+        "METAFLOW_SERVICE_AUTH_KEY": "dG9rZW4=",
+    }
+    # Without the token the copy forgets it.
+    assert run("kube_secret_copy", **arguments(namespace, place))["changed"]
+    assert "METAFLOW_SERVICE_AUTH_KEY" not in copied(cluster, namespace)
 
 
 def test_a_copy_made_by_somebody_else_is_left_alone(

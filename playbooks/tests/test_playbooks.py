@@ -293,6 +293,31 @@ def test_the_link_and_the_laptop_follow_a_key_that_was_changed(world: World, ins
     assert "another-secret" in (world.client / "credentials").read_text()
 
 
+def test_steps_and_laptop_get_the_token_that_the_service_asks_for(
+    world: World, installed: Played, tmp_path: Path
+) -> None:
+    (tmp_path / "tokens.yaml").write_text("metadataService: {auth: {tokens: true}}\n")
+    files = [*world.variables["tributary_values_files"], str(tmp_path / "tokens.yaml")]
+    looked = world.play("install", "--check", "--diff", "-vvv", tributary_values_files=files)
+    guarded = world.play("install", "--diff", "-vvv", tributary_values_files=files)
+    # The Secret, the release, the steps' Secret and the laptop's config.
+    assert (guarded.code, looked.changed, guarded.changed) == (0, 4, 4), guarded.printed
+    token = (world.secret("tributary-metadata-service-client") or {})["token"]
+    assert (world.secret("tributary-steps", "kubeflow") or {})["METAFLOW_SERVICE_AUTH_KEY"] == token
+    config = world.client / "config.json"
+    assert json.loads(config.read_text())["METAFLOW_SERVICE_AUTH_KEY"] == token
+    assert stat.S_IMODE(config.stat().st_mode) == 0o600
+    again = world.play("install", "--diff", "-vvv", tributary_values_files=files)
+    assert (again.code, again.changed) == (0, 0), again.printed
+    hidden = (token, base64.b64encode(token.encode()).decode())
+    assert not any(value in played.printed for value in hidden for played in (looked, guarded, again))
+    # Without tokens neither keeps it; the Secret stays, as all do.
+    opened = world.play("install")
+    assert (opened.code, opened.changed) == (0, 3), opened.printed
+    assert "METAFLOW_SERVICE_AUTH_KEY" not in (world.secret("tributary-steps", "kubeflow") or {})
+    assert "METAFLOW_SERVICE_AUTH_KEY" not in config.read_text()
+
+
 def test_all_that_stands_in_the_way_is_said_at_once_before_anything_is_changed(world: World, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("database: {hots: a}\n")
     files = [*world.variables["tributary_values_files"], str(tmp_path / "mine.yaml")]
@@ -352,7 +377,7 @@ def test_uninstalling_with_the_data_leaves_nothing_of_ours(world: World, install
     looked = world.play("uninstall", "--check", tributary_uninstall_keep_data=False)
     gone = world.play("uninstall", tributary_uninstall_keep_data=False)
     assert (gone.code, gone.changed) == (0, looked.changed), gone.printed
-    assert [world.secret(name) for name in SECRETS] == [None, None, None]
+    assert [world.secret(name) for name in (*SECRETS, "tributary-metadata-service-client")] == [None] * 4
     assert world.bare.look("Namespace", None, "tributary") is None
     assert world.bare.look("ServiceAccount", "kubeflow", "pipeline-runner") is not None
 

@@ -7,7 +7,7 @@ import pytest
 from bridge.tests.lib import protos
 from bridge.tests.lib.graphs import TARGET, decorated, flow, kubernetes, with_step
 from bridge.tests.lib.walks import compiled, walk
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler import gangs
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler import gangs, pods
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import Flow, Parameter, Step, Target
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import GangRecord
 
@@ -237,6 +237,15 @@ def test_parameters_reach_the_start_step_only() -> None:
     assert set(tasks["start"]["inputs"]["parameters"]) == {"step", "alpha", "key", "must", "resume_of"}
     assert set(tasks["a"]["inputs"]["parameters"]) == {"step"}
     assert walk(compiled(whole), lambda step, path: 1, {"must": "1"})[0] == ("start", ())
+
+
+@pytest.mark.parametrize(("asked", "more"), [(True, [pods.TOKEN_KEY]), (False, [])])
+def test_a_pod_gets_a_token_where_the_service_asks_for_one(asked: bool, more: list[str]) -> None:
+    _, executors = documents(LINEAR, replace(TARGET, service_token=asked))
+    for fields in executors.values():
+        (secret,) = fields["secretAsEnv"]
+        given = {each["secretKey"]: each["envVar"] for each in secret["keyToEnv"]}
+        assert given == {key: key for key in (*pods.SECRET_KEYS, *more)}
 
 
 def test_a_pods_fields_stand_where_kubeflow_reads_them() -> None:

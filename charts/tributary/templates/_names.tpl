@@ -37,6 +37,15 @@ Takes (list $ NAMED SUFFIX); gives NAMED, or RELEASE-SUFFIX where the values nam
 {{- include "tributary.secret" (list $ .Values.database.secret "database") -}}
 {{- end -}}
 
+{{- /*
+tributary.metadataServiceClientSecret: takes $; the Secret with the token of steps and clients, or nothing when none is asked for.
+*/ -}}
+{{- define "tributary.metadataServiceClientSecret" -}}
+{{- if .Values.metadataService.auth.tokens -}}
+{{- include "tributary.secret" (list $ .Values.metadataService.auth.clientSecret "metadata-service-client") -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* tributary.objectStoreRootSecret: takes $; the Secret with MinIO's own key. */ -}}
 {{- define "tributary.objectStoreRootSecret" -}}
 {{- include "tributary.secret" (list $ .Values.objectStore.rootSecret "object-store-root") -}}

@@ -87,6 +87,8 @@ Takes $.
   value: {{ .Values.database.port | quote }}
 - name: MF_METADATA_DB_NAME
   value: {{ .Values.database.name | quote }}
+- name: MF_METADATA_DB_POOLER
+  value: {{ .Values.database.pooler }}
 - name: MF_METADATA_DB_USER
   valueFrom:
     secretKeyRef:
@@ -101,12 +103,18 @@ Takes $.
 
 {{- /*
 tributary.accessEnv: whom the metadata service lets in, when it asks for tokens.
-Takes metadataService.auth.
+Takes $.
 */ -}}
 {{- define "tributary.accessEnv" -}}
+{{- $auth := .Values.metadataService.auth -}}
 - name: MF_METADATA_AUTH
   value: tokens
-{{- with .adminSecret }}
+- name: MF_METADATA_WRITE_TOKEN
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "tributary.metadataServiceClientSecret" . }}
+      key: token
+{{- with $auth.adminSecret }}
 - name: MF_METADATA_ADMIN_TOKEN
   valueFrom:
     secretKeyRef:
@@ -114,11 +122,11 @@ Takes metadataService.auth.
       key: token
 {{- end }}
 - name: MF_METADATA_TOKEN_RATE
-  value: {{ .tokenRate | quote }}
+  value: {{ $auth.tokenRate | quote }}
 - name: MF_METADATA_TRUSTED_HEADER
-  value: {{ .trustedHeader | quote }}
+  value: {{ $auth.trustedHeader | quote }}
 - name: MF_METADATA_TRUSTED_PROXIES
-  value: {{ .trustedProxies | join "," | quote }}
+  value: {{ $auth.trustedProxies | join "," | quote }}
 {{- end -}}
 
 {{- /* tributary.objectStoreEnv: how a program finds the object store, in the names that Metaflow and boto3 read. Takes $. */ -}}

@@ -257,6 +257,17 @@ def test_the_command_issues_lists_rotates_and_revokes(
     assert "valid_seconds" in command("issue", "x", "--scope", "read", "--days", "-1", code=2)[1]
 
 
+def test_the_settings_give_a_token_that_reads_and_writes(tmp_path: Path, start_service: Callable[..., Service]) -> None:
+    token = "a-token-for-steps-and-clients"
+    service = start_service(tmp_path / "metadata.db", MF_METADATA_AUTH="tokens", MF_METADATA_WRITE_TOKEN=token)
+    service.wait_until()
+    guarded = Guarded(service, SqliteStore(tmp_path / "metadata.db"))
+    assert guarded.status(token, "POST", "/flows/Steps", {}) == guarded.status(token, "GET", "/flows/Steps") == 200
+    assert guarded.status(token, "DELETE", "/flows/Steps") == guarded.status(token, "GET", "/tokens") == 403
+    assert guarded.status("another-" + token, "GET", "/flows/Steps") == 401
+    assert token not in service.log_text()
+
+
 def test_an_expired_token_opens_nothing() -> None:
     stored, issued = issue(NewToken("x", "read", valid_seconds=10), 1000)
     _, secret = parts(issued.token) or ("", "")

@@ -123,6 +123,9 @@ def test_who_may_do_what_is_set() -> None:
     assert postgres(MF_METADATA_AUTH="tokens").own_tables and not postgres().own_tables
     (problem,) = problems(**PARTS, MF_METADATA_ADMIN_TOKEN="too-short")
     assert "MF_METADATA_ADMIN_TOKEN" in problem and "too-short" not in problem
+    access = Settings.from_environ({**PARTS, "MF_METADATA_WRITE_TOKEN": "y" * 20}).access
+    assert access.write_digest and not access.admin_digest and "yyy" not in repr(access)
+    assert len(problems(**PARTS, MF_METADATA_WRITE_TOKEN="short", MF_METADATA_ADMIN_TOKEN="short")) == 2
     (problem,) = problems(**PARTS, MF_METADATA_TRUSTED_HEADER="x-user")
     assert "MF_METADATA_TRUSTED_PROXIES" in problem
     (problem,) = problems(**PARTS, MF_METADATA_TRUSTED_PROXIES="10.0.0.1/8")

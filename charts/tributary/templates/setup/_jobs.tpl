@@ -26,6 +26,10 @@ Takes $. What belongs to an external database or store is not ours to make.
 {{- $secrets = append $secrets (dict "name" (include "tributary.objectStoreRootSecret" .) "keys" $key) -}}
 {{- $secrets = append $secrets (dict "name" (include "tributary.objectStoreSecret" .) "keys" $key) -}}
 {{- end -}}
+{{- if and .Values.credentials.create .Values.metadataService.auth.tokens -}}
+{{- $token := list (dict "name" "token" "kind" "password") -}}
+{{- $secrets = append $secrets (dict "name" (include "tributary.metadataServiceClientSecret" .) "keys" $token) -}}
+{{- end -}}
 {{- $secrets | toJson -}}
 {{- end -}}
 

@@ -17,7 +17,7 @@ from metadata_service.domain.tokens import digest
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _POOLERS = ("none", "transaction")
 _AUTH = ("off", "tokens")
-_SHORTEST_TOKEN = 20
+SHORTEST_TOKEN = 20
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 KNOWN = {
@@ -42,6 +42,7 @@ KNOWN = {
     "MF_METADATA_DB_SSL_ROOT_CERT_PATH": "file with the certificates to trust; none",
     "MF_METADATA_AUTH": f"one of {', '.join(_AUTH)}; off: whoever reaches the port may do everything",
     "MF_METADATA_ADMIN_TOKEN": "a token that may do everything, besides those that are issued; none",
+    "MF_METADATA_WRITE_TOKEN": "a token that may read and write, besides those that are issued; none",
     "MF_METADATA_TOKEN_RATE": "requests that a token may make a second, of each replica; 0: as many as it likes",
     "MF_METADATA_TRUSTED_HEADER": "header in which a proxy names whom it let in, who may then read; none",
     "MF_METADATA_TRUSTED_PROXIES": "networks whose word on that header counts, such as 10.0.0.0/8,::1/128",
@@ -123,7 +124,9 @@ class AccessSettings:
     tokens: bool = False
     """Whether callers must show who they are."""
     admin_digest: str = ""
-    """Of the token of the settings; empty when there is none."""
+    """Of the token of the settings that may do everything; empty when there is none."""
+    write_digest: str = ""
+    """Of the token of the settings that may read and write; empty when there is none."""
     requests_per_second: float = 0.0
     trusted_header: str = ""
     trusted_proxies: tuple[Network, ...] = ()
@@ -229,20 +232,25 @@ def _limits(read: _Reader) -> Limits:
 
 
 def _access(read: _Reader) -> AccessSettings:
-    admin = read.text("MF_METADATA_ADMIN_TOKEN")
-    if admin and len(admin) < _SHORTEST_TOKEN:
-        # The token itself is not repeated.
-        read.wrong("MF_METADATA_ADMIN_TOKEN", f"has less than {_SHORTEST_TOKEN} characters. Give a longer one.")
     header, proxies = read.text("MF_METADATA_TRUSTED_HEADER"), read.networks("MF_METADATA_TRUSTED_PROXIES")
     if header and not proxies:
         read.wrong("MF_METADATA_TRUSTED_PROXIES", "is not set, so anybody could send the header. Name the networks.")
     return AccessSettings(
         tokens=read.choice("MF_METADATA_AUTH", "off", _AUTH, str.lower) == "tokens",
-        admin_digest=digest(admin) if admin else "",
+        admin_digest=_token_digest(read, "MF_METADATA_ADMIN_TOKEN"),
+        write_digest=_token_digest(read, "MF_METADATA_WRITE_TOKEN"),
         requests_per_second=read.rate("MF_METADATA_TOKEN_RATE"),
         trusted_header=header,
         trusted_proxies=proxies,
     )
+
+
+def _token_digest(read: _Reader, name: str) -> str:
+    token = read.text(name)
+    if token and len(token) < SHORTEST_TOKEN:
+        # The token itself is not repeated.
+        read.wrong(name, f"has less than {SHORTEST_TOKEN} characters. Give a longer one.")
+    return digest(token) if token else ""
 
 
 def _database(read: _Reader, *, own_tables: bool) -> DatabaseSettings | SqliteSettings:

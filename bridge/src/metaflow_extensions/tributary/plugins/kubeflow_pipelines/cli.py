@@ -173,6 +173,8 @@ def create(
         max_workers=max_workers,
         steps_config=metaflow_config.KUBEFLOW_PIPELINES_STEPS_CONFIG,
         steps_secret=metaflow_config.KUBEFLOW_PIPELINES_STEPS_SECRET,
+        # Who deploys needs one too, so that its own settings tell.
+        service_token=bool(metaflow_config.SERVICE_AUTH_KEY),
         secrets=compat.secrets_of_all_steps(),
         namespace=obj.kubeflow_namespace,
         workflow_timeout=workflow_timeout,

@@ -19,7 +19,10 @@ VARIABLES: Mapping[str, tuple[Origin, str]] = {
     "METAFLOW_S3_SERVER_SIDE_ENCRYPTION": ("setting", "how the object store encrypts"),
     "METAFLOW_S3_ENDPOINT_URL": ("config", "a laptop reaches the store by another address"),
     "METAFLOW_SERVICE_URL": ("config", "a laptop reaches the service by another address"),
-    "METAFLOW_SERVICE_HEADERS": ("config", "they may hold a token, which a record in the datastore must not"),
+    "METAFLOW_SERVICE_HEADERS": (
+        "config",
+        "a token of theirs is METAFLOW_SERVICE_AUTH_KEY, of the steps' Secret; a record must not hold it",
+    ),
     # @secrets
     "METAFLOW_DEFAULT_SECRETS_BACKEND_TYPE": ("setting", "@secrets"),
     "METAFLOW_DEFAULT_SECRETS_ROLE": ("setting", "@secrets; Argo's pods have only the default"),

@@ -142,6 +142,7 @@ class Target:
     """What the spec is made for: the pipeline's name, the pods' config and secret, how wide a foreach may run, and
     where the rounds of a step that follows itself do.
 
+    `service_token` says whether the metadata service asks for tokens; then the secret holds one.
     `workflow_timeout` is the most seconds that a run may take. `title` and `description` are for people to read.
     `capabilities` is what the server understands; before it has been asked, what the newest understands.
     `secrets` are those whose keys every step gets as variables.
@@ -153,6 +154,7 @@ class Target:
     max_workers: int
     steps_config: str | None = None
     steps_secret: str | None = None
+    service_token: bool = False
     secrets: tuple[str, ...] = ()
     namespace: str | None = None
     workflow_timeout: int | None = None

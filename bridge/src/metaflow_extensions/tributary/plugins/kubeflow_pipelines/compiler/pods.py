@@ -14,6 +14,9 @@ CONFIG_MOUNT = "/var/run/tributary/config"
 # the object in it, so a Secret and a ConfigMap of the same name could not be mounted together.
 SECRET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
+# One more key of it, where the metadata service asks for tokens.
+TOKEN_KEY = "METAFLOW_SERVICE_AUTH_KEY"
+
 # What a pod tells the step about itself. The runner and its decorator read these names.
 FIELD_PATHS: tuple[tuple[str, str], ...] = (
     ("TRIBUTARY_RUN", "metadata.labels['pipeline/runid']"),
@@ -78,7 +81,8 @@ def platform(step: Step, target: Target, seconds: int | None) -> Document:
     asked = _kubernetes(step)
     fields: Document = {"fieldPathAsEnv": [{"name": name, "fieldPath": path} for name, path in FIELD_PATHS]}
     if target.steps_secret:
-        keys = [{"secretKey": key, "envVar": key} for key in SECRET_KEYS]
+        names = (*SECRET_KEYS, TOKEN_KEY) if target.service_token else SECRET_KEYS
+        keys = [{"secretKey": key, "envVar": key} for key in names]
         fields["secretAsEnv"] = [{"secretName": target.steps_secret, "keyToEnv": keys}]
     if policy := asked.get("image_pull_policy"):
         fields["imagePullPolicy"] = policy
