@@ -275,11 +275,14 @@ class Kind:
         node: dict[str, Any] = {"role": "control-plane", "extraPortMappings": mappings, "extraMounts": [mark]}
         if self.from_packages:
             networking |= {"disableDefaultCNI": True, "kubeProxyMode": "iptables", "serviceSubnet": node_image.SERVICES}
-            # The control plane asks for half of two cores by itself; steps need them more.
+            # The control plane asks for half of two cores by itself; steps need some of that more.
             patches = {"kind": "InitConfiguration", "patches": {"directory": node_image.PATCHES_IN_NODE}}
+            # There is one of each. Where the processor is busy they would lose their leases, and end.
+            control: dict[str, Any] = {"kind": "ClusterConfiguration"}
+            control |= {each: {"extraArgs": {"leader-elect": "false"}} for each in ("controllerManager", "scheduler")}
             images = {"hostPath": self._node_image()["images"], "containerPath": node_image.IMAGES_IN_NODE}
             node["extraMounts"].append(images | {"readOnly": True})
-            node["kubeadmConfigPatches"] = [yaml.safe_dump(patches)]
+            node["kubeadmConfigPatches"] = [yaml.safe_dump(patches), yaml.safe_dump(control)]
         return {
             "kind": "Cluster",
             "apiVersion": "kind.x-k8s.io/v1alpha4",
