@@ -67,6 +67,16 @@ class Ui:
         asked = self.http.get("/api" + path, params=query)
         return asyncio.run_coroutine_threadsafe(asked, self.loop).result(60)
 
+    def ask(
+        self, method: str, path: str, body: object = None, status: int = 200, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        """An answer to a request as our pages make it, or as the headers say."""
+        headers = {"X-Tributary-Page": "1"} if headers is None else headers
+        asked = self.http.request(method, "/api" + path, json=body, headers=headers)
+        response = asyncio.run_coroutine_threadsafe(asked, self.loop).result(60)
+        assert response.status_code == status, response.text
+        return response
+
     def get(self, path: str, query: dict[str, str] | None = None, status: int = 200) -> Any:
         """The data, or the body of an error."""
         response = self.fetch(path, query)
@@ -94,10 +104,13 @@ class Ui:
 def new_ui(
     request: pytest.FixtureRequest, loop: asyncio.AbstractEventLoop, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., Ui]]:
-    """Makes an empty database and a backend on it, which reads no datastore or those of the settings."""
+    """Makes an empty database and a backend on it, which reads no datastore or those of the settings.
+
+    Further settings are those of access.
+    """
     opened: list[Callable[[], None]] = []
 
-    def make(datastore: DatastoreSettings | None = None) -> Ui:
+    def make(datastore: DatastoreSettings | None = None, **access: str) -> Ui:
         target: str | Path
         if request.param == "sqlite":
             target = tmp_path_factory.mktemp("store") / "metadata.db"
@@ -108,10 +121,11 @@ def new_ui(
             settings = {"MF_METADATA_DB_DSN": target}
         done = run_command("migrate", **settings)
         assert done.returncode == 0, done.stderr
-        database = open_database(Settings.from_environ(settings).database)
+        of_service = Settings.from_environ({**settings, **access})
+        database = open_database(of_service.database)
         store = Datastore(datastore or DatastoreSettings())
         reading = Reading.of(database, Ages(now_ms=lambda: NOW))
-        transport = httpx.ASGITransport(application(reading, store, Live(reading.changes)))
+        transport = httpx.ASGITransport(application(reading, store, Live(reading.changes), of_service.access))
 
         async def begin() -> asyncio.Task[None]:
             keeper = asyncio.create_task(database.keep())

@@ -69,12 +69,14 @@ class Replica:
     def log_lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self._log.read_text().splitlines()]
 
-    def connect(self, path: str) -> websocket.WebSocket:
+    def connect(self, path: str, **options: Any) -> websocket.WebSocket:
         """A socket, which `disconnect` closes."""
         # Made here, because the library does not close one that nobody answers.
         plain = socket.create_connection(("127.0.0.1", self.port), WAIT)
         try:
-            made = websocket.create_connection(f"ws://127.0.0.1:{self.port}/api{path}", timeout=WAIT, socket=plain)
+            made = websocket.create_connection(
+                f"ws://127.0.0.1:{self.port}/api{path}", timeout=WAIT, socket=plain, **options
+            )
         except (OSError, websocket.WebSocketException):
             plain.close()
             raise

@@ -29,7 +29,11 @@ def test_wrong_settings_are_told_all_at_once() -> None:
 
 
 def test_settings_of_the_service_that_do_not_concern_the_ui_are_not_read(tmp_path: Path) -> None:
-    environ = {"MF_METADATA_DB_FILE": str(tmp_path / "a.db"), "MF_METADATA_PORT": "many", "MF_METADATA_AUTH": "maybe"}
+    environ = {
+        "MF_METADATA_DB_FILE": str(tmp_path / "a.db"),
+        "MF_METADATA_PORT": "many",
+        "MF_METADATA_BODY_TIMEOUT": "x",
+    }
     settings = Settings.from_environ(environ)
     assert (settings.port, settings.host, settings.old_ms) == (8083, "0.0.0.0", 86_400_000)
 

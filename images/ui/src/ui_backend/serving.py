@@ -17,6 +17,7 @@ from ui_backend.settings import Settings
 log = logging.getLogger(__name__)
 
 _GRACE_SECONDS = 4
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 async def serve(settings: Settings) -> None:
@@ -44,5 +45,7 @@ def make(settings: Settings) -> Beside:
         datastore.close()
         await database.close()
 
-    door = Door(application(reading, datastore, live), listener, websockets="wsproto", ending=live.end)
+    hosts = _LOOPBACK if settings.host in _LOOPBACK else ()
+    app = application(reading, datastore, live, settings.access, hosts)
+    door = Door(app, listener, websockets="wsproto", ending=live.end)
     return Beside(door, [database.keep, live.keep], close)

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from metadata_service import settings as of_service
-from metadata_service.settings import DatabaseSettings, SqliteSettings, WrongSettings
+from metadata_service.settings import AccessSettings, DatabaseSettings, SqliteSettings, WrongSettings
 from ui_backend.datastore.roots import DatastoreSettings
 
-_OF_SERVICE = ("MF_METADATA_DB_", "RUN_INACTIVE_CUTOFF_TIME", "LOGLEVEL")
+_OF_SERVICE = (
+    *("MF_METADATA_DB_", "MF_METADATA_AUTH", "MF_METADATA_ADMIN_TOKEN", "MF_METADATA_WRITE_TOKEN"),
+    *("MF_METADATA_TOKEN_RATE", "MF_METADATA_TRUSTED_", "RUN_INACTIVE_CUTOFF_TIME", "LOGLEVEL"),
+)
 _DAY_MS = 86_400_000
 
 KNOWN = {
@@ -32,6 +35,7 @@ class Settings:
     port: int
     log_level: str
     database: DatabaseSettings | SqliteSettings
+    access: AccessSettings
     old_ms: int
     datastore: DatastoreSettings
 
@@ -50,7 +54,7 @@ class Settings:
         if problems:
             raise WrongSettings(problems)
         host = environ.get("MF_UI_METADATA_HOST") or "0.0.0.0"
-        return cls(host, port, service.log_level, service.database, old_ms, datastore)
+        return cls(host, port, service.log_level, service.database, service.access, old_ms, datastore)
 
 
 def _datastore(environ: Mapping[str, str], problems: list[str]) -> DatastoreSettings:

@@ -79,6 +79,14 @@ class Access:
             await self._check_project(grant, paths.run_path(request))
         return grant
 
+    async def reaches(self, grant: Grant, path: RunPath) -> bool:
+        """Whether the run is of the caller's projects, as far as its tags decide. One that is gone is nobody's."""
+        try:
+            await self._check_project(grant, path)
+        except (Forbidden, NotFound):
+            return False
+        return True
+
     def forget(self, token_id: str) -> None:
         """Look into the store again when the token comes next."""
         self._known.pop(token_id, None)

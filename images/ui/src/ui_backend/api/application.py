@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from collections.abc import Collection
 from urllib.parse import unquote_to_bytes
 
 from starlette.applications import Starlette
@@ -13,8 +14,13 @@ from starlette.requests import Request
 from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from metadata_service.api.access import Access
 from metadata_service.api.answers import EXCEPTION_HANDLERS, answer_error
-from ui_backend.api import changing, operations, resources, stored
+from metadata_service.api.application import application as service_application
+from metadata_service.settings import AccessSettings, Limits
+from ui_backend.api import changing, operations, resources, sessions, stored
+from ui_backend.api.admitting import admitted
+from ui_backend.api.guarding import Guard
 from ui_backend.datastore.roots import Datastore
 from ui_backend.live import Live
 from ui_backend.reading.store import Reading
@@ -23,12 +29,25 @@ log = logging.getLogger("ui_backend.requests")
 
 _PROBES = frozenset({"/api/ping", "/api/readyz"})
 _LOGGED_PATH = 1000
+_LIMITS = Limits(max_body_bytes=2**20, body_seconds=60.0)
 
 
-def application(reading: Reading, datastore: Datastore, live: Live) -> ASGIApp:
-    """An ASGI application that answers from the database and the datastore, and tells what changes."""
+def application(
+    reading: Reading,
+    datastore: Datastore,
+    live: Live,
+    access: AccessSettings | None = None,
+    hosts: Collection[str] = (),
+) -> ASGIApp:
+    """An ASGI application that answers from the database and the datastore, and tells what changes.
+
+    Without settings of access it answers everybody; with names of hosts only who asks for one of these.
+    """
+    access, storage = access or AccessSettings(), reading.database.storage
+    for_readers = [admitted(route) for route in (*resources.ROUTES, *stored.ROUTES)]
+    service = Mount("/metadata", service_application(storage, _LIMITS, access))
     # A path with a slash too much is not there, rather than sent elsewhere.
-    routes = [*operations.ROUTES, *resources.ROUTES, *stored.ROUTES, *changing.ROUTES]
+    routes = [*operations.ROUTES, *sessions.ROUTES, *for_readers, *changing.ROUTES, service]
     api = Router(routes, redirect_slashes=False)
     app = Starlette(routes=[Mount("/api", api)], exception_handlers=EXCEPTION_HANDLERS)
     app.router.redirect_slashes = False
@@ -36,7 +55,11 @@ def application(reading: Reading, datastore: Datastore, live: Live) -> ASGIApp:
     app.state.datastore = datastore
     app.state.live = live
     app.state.api = app
-    return Around(app)
+    app.state.storage = storage
+    app.state.access = Access(access, storage)
+    app.state.limits = _LIMITS
+    app.state.cookie_path = "/"
+    return Around(Guard(app, hosts))
 
 
 class Around:

@@ -11,17 +11,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 import msgspec
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from metadata_service.domain.refusals import StorageAway
+from metadata_service.api.access import REMEMBERED_SECONDS
+from metadata_service.domain.refusals import Forbidden, StorageAway, TooOften, Unknown
+from metadata_service.domain.tokens import Grant
 from ui_backend.api import subscribing
+from ui_backend.api.admitting import admit_socket, reached
+from ui_backend.api.guarding import FORBIDDEN
 from ui_backend.live import Listener, Live
-from ui_backend.reading.changes import Batch
+from ui_backend.reading.changes import Batch, Change
 
 TRY_AGAIN = 1013
 COME_BACK = 1012
@@ -37,15 +41,15 @@ Told = Callable[[WebSocket, Listener], Awaitable[None]]
 async def changes(socket: WebSocket) -> None:
     """All changes, or with `flow_id` and `run_number` those of a flow or a run."""
     live: Live = socket.app.state.live
-    query = socket.query_params
+    query, allowed = socket.query_params, Allowed(socket)
     flow, run = query.get("flow_id"), query.get("run_number")
 
     async def say(batch: Batch) -> None:
-        about = [
+        about = await allowed.reached(
             change
             for change in batch.changes
             if flow in (None, change.flow_id) and run in (None, str(change.run_number))
-        ]
+        )
         message = {"cursor": batch.cursor, **({"changes": about} if about else {})}
         await socket.send_text(msgspec.json.encode({**message, **({"reset": True} if batch.reset else {})}).decode())
 
@@ -70,13 +74,14 @@ async def changes(socket: WebSocket) -> None:
             if await socket.receive_text() == PING:
                 await socket.send_text(PONG)
 
-    await talk(socket, live, hear, tell)
+    await talk(socket, live, allowed, hear, tell)
 
 
 async def upstream(socket: WebSocket) -> None:
     """Upstream's dialect: objects of the resources that the client subscribes to, whole, whenever they change."""
     live: Live = socket.app.state.live
-    subscriptions = subscribing.Subscriptions(socket)
+    allowed = Allowed(socket)
+    subscriptions = subscribing.Subscriptions(socket, allowed.reached)
 
     async def hear(_: Listener) -> None:
         while True:
@@ -90,16 +95,45 @@ async def upstream(socket: WebSocket) -> None:
         while (batch := await listener.get()) is not None:
             await subscriptions.tell(batch.changes)
 
-    await talk(socket, live, hear, tell)
+    await talk(socket, live, allowed, hear, tell)
+
+
+class Allowed:
+    """What whoever opened a socket may be told, asked anew as often as a token is."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+        self._asked = 0.0
+        self._grant: Grant | None = None
+
+    async def grant(self) -> Grant:
+        """Raises Unknown and Forbidden when that is nothing, any more."""
+        now = asyncio.get_running_loop().time()
+        if self._grant is None or now - self._asked > REMEMBERED_SECONDS:
+            self._grant, self._asked = await admit_socket(self._socket), now
+        return self._grant
+
+    async def reached(self, changes: Iterable[Change]) -> list[Change]:
+        return await reached(self._socket, await self.grant(), list(changes))
 
 
 async def talk(
     socket: WebSocket,
     live: Live,
+    allowed: Allowed,
     hear: Callable[[Listener], Coroutine[Any, Any, None]],
     tell: Callable[[Listener], Coroutine[Any, Any, None]],
 ) -> None:
-    """Hear and tell until either ends: the client goes, this process ends, or the database is away."""
+    """Hear and tell until the client goes or may not listen, this process ends, or the database is away."""
+    try:
+        await allowed.grant()
+    except (Unknown, Forbidden, TooOften):
+        await socket.close(FORBIDDEN)
+        return
+    except StorageAway:
+        await socket.accept()
+        await socket.close(TRY_AGAIN)
+        return
     await socket.accept()
     async with live.listen() as listener:
         tasks = {asyncio.create_task(hear(listener)), asyncio.create_task(tell(listener))}
@@ -114,6 +148,9 @@ async def talk(
             return
         except StorageAway:
             await _close(socket, TRY_AGAIN)
+            return
+        except (Unknown, Forbidden, TooOften):
+            await _close(socket, FORBIDDEN)
             return
     await _close(socket, COME_BACK)
 

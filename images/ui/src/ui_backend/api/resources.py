@@ -9,7 +9,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from metadata_service.api import paths
+from metadata_service.api.access import check_tags, grant
 from metadata_service.domain.keys import RunPath, StepPath, TaskPath
+from metadata_service.storage.lineage import tag_list
+from ui_backend.api.admitting import narrowed
 from ui_backend.api.envelope import answer_list, answer_one
 from ui_backend.api.queries import read_names, read_window, whole
 from ui_backend.reading.below import ARTIFACTS, FLOWS, METADATA
@@ -32,17 +35,19 @@ def reading(request: Request) -> Reading:
 
 
 async def list_flows(request: Request) -> Response:
-    window = read_window(request.query_params.multi_items(), FLOWS)
+    window = narrowed(request, read_window(request.query_params.multi_items(), FLOWS))
     return _page(request, window, await reading(request).flows.list(window))
 
 
 async def get_flow(request: Request) -> Response:
-    return answer_one(request, await reading(request).flows.get(paths.flow_id(request)))
+    flow = await reading(request).flows.get(paths.flow_id(request))
+    check_tags(grant(request), tag_list(flow["system_tags"]))
+    return answer_one(request, flow)
 
 
 async def list_runs(request: Request) -> Response:
     """Of all flows, or of one."""
-    window = read_window(request.query_params.multi_items(), RUNS, _RUN_GROUPS)
+    window = narrowed(request, read_window(request.query_params.multi_items(), RUNS, _RUN_GROUPS))
     flow = request.path_params.get("flow_id")
     return _page(request, window, await reading(request).runs.list(window, flow))
 
@@ -81,13 +86,13 @@ def _page(request: Request, window: Window, page: Page) -> Response:
 
 async def name_flows(request: Request) -> Response:
     filters, page, limit, offset = read_names(request.query_params.multi_items(), "flow_id")
-    found = await reading(request).names.flows(filters, limit, offset)
+    found = await reading(request).names.flows(filters, limit, offset, grant(request))
     return answer_list(request, found.names, page, found.more)
 
 
 async def name_runs(request: Request) -> Response:
     filters, page, limit, offset = read_names(request.query_params.multi_items(), "run")
-    found = await reading(request).names.runs(paths.flow_id(request), filters, limit, offset)
+    found = await reading(request).names.runs(paths.flow_id(request), filters, limit, offset, grant(request))
     return answer_list(request, found.names, page, found.more)
 
 
@@ -105,7 +110,7 @@ async def name_artifacts(request: Request) -> Response:
 
 async def name_tags(request: Request) -> Response:
     filters, page, limit, offset = read_names(request.query_params.multi_items(), "tag")
-    found = await reading(request).names.tags(filters, limit, offset)
+    found = await reading(request).names.tags(filters, limit, offset, grant(request))
     return answer_list(request, found.names, page, found.more)
 
 

@@ -9,9 +9,9 @@ that have changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlencode
 
 import msgspec
@@ -28,6 +28,9 @@ _RESOURCE = re.compile(
 _BELOW = re.compile(
     r"/(?:steps/(?P<step>[^/]+)/)?(?:tasks/(?P<task>[^/]+)/)?(?P<what>[a-z]+)|/steps/[^/]+(?:/tasks/[^/]+)?"
 )
+
+
+Reached: TypeAlias = Callable[[Iterable[Change]], Awaitable[Sequence[Change]]]
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -100,8 +103,9 @@ def _any(values: Iterable[str]) -> str:
 class Subscriptions:
     """Those of one client. Objects are asked for in its name."""
 
-    def __init__(self, socket: WebSocket) -> None:
-        self._socket = socket
+    def __init__(self, socket: WebSocket, reached: Reached) -> None:
+        """`reached` leaves out what the client may not be told."""
+        self._socket, self._reached = socket, reached
         self._subscriptions: dict[str, Subscription] = {}
 
     async def hear(self, text: str, changes: Changes) -> None:
@@ -118,11 +122,13 @@ class Subscriptions:
                 return
             self._subscriptions[said.uuid] = made
             if said.since is not None and 0 <= said.since < 2**40:
-                await self._tell(made, (await changes.since(int(said.since * 1000))).changes)
+                missed = await changes.since(int(said.since * 1000))
+                await self._tell(made, await self._reached(missed.changes))
 
     async def tell(self, changes: Sequence[Change]) -> None:
+        told = await self._reached(changes)
         for subscription in list(self._subscriptions.values()):
-            await self._tell(subscription, changes)
+            await self._tell(subscription, told)
 
     async def _subscription(self, said: Said) -> Subscription | None:
         path, _, query = said.resource.partition("?")

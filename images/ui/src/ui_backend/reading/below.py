@@ -6,7 +6,7 @@ from metadata_service.domain.keys import RunPath, StepPath, TaskPath
 from metadata_service.domain.refusals import NotFound
 from ui_backend.reading.ancestors import Scope, find
 from ui_backend.reading.databases import Database
-from ui_backend.reading.lists import Page, Record, Shown, Window, page_of, windowed
+from ui_backend.reading.lists import Page, Record, Shown, Window, add_reach, page_of, windowed
 
 FLOWS = Shown(
     columns=("flow_id", "user_name", "ts_epoch", "tags", "system_tags"),
@@ -40,6 +40,7 @@ class Flows:
     async def list(self, window: Window) -> Page:
         dialect = self._database.dialect
         conditions = dialect.conditions({})
+        add_reach(conditions, dialect, window.reach, "x")
         for tag in window.tags:
             conditions.add(conditions.tagged(dialect.tags.replace("r.", "x."), tag))
         conditions.add_fields(window.filters, {name: f"x.{name}" for name in FLOWS.columns})

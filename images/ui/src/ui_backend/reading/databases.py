@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import re
 import sqlite3
@@ -11,9 +12,13 @@ from typing import Protocol, cast
 
 from metadata_service.domain.refusals import StorageAway
 from metadata_service.settings import DatabaseSettings, SqliteSettings
+from metadata_service.storage.interface import Storage
 from metadata_service.storage.postgres import connections as postgres
+from metadata_service.storage.postgres.own_tables import make_tables
+from metadata_service.storage.postgres.store import PostgresStorage
 from metadata_service.storage.selecting import Parameters, Row
 from metadata_service.storage.sqlite import connections as sqlite
+from metadata_service.storage.sqlite.store import SqliteStorage
 from ui_backend.reading.dialect import Dialect, Postgres, Sqlite
 from ui_backend.reading.keeping import keep_on_postgres, keep_on_sqlite
 
@@ -37,6 +42,10 @@ class Database(Protocol):
     async def rows(self, query: str, parameters: Parameters) -> Sequence[Row]:
         """Ask a question as dialect.py says. Raises StorageAway, and Malformed for values that it cannot hold."""
 
+    @property
+    def storage(self) -> Storage:
+        """The metadata service's store on the same connections: all that is written goes through it."""
+
     async def ask(self) -> None:
         """Return if the database answers. Raises StorageAway."""
 
@@ -57,6 +66,8 @@ class PostgresDatabase:
     def __init__(self, settings: DatabaseSettings) -> None:
         self.dialect = Postgres()
         self._connections = postgres.Connections(settings)
+        self._own_tables = settings.own_tables
+        self.storage: Storage = PostgresStorage(dataclasses.replace(settings, replica_host=""), self._connections)
 
     async def rows(self, query: str, parameters: Parameters) -> Sequence[Row]:
         async with self._connections.connection() as connection:
@@ -66,16 +77,17 @@ class PostgresDatabase:
         await self._connections.ask(_ASK_SECONDS)
 
     async def keep(self) -> None:
-        await self._connections.keep(_prepare)
+        await self._connections.keep(self._prepare)
 
     async def close(self) -> None:
         await self._connections.close()
 
-
-async def _prepare(connection: postgres.Connection) -> None:
-    for query in _NEEDED:
-        await connection.execute(query)
-    await keep_on_postgres(connection)
+    async def _prepare(self, connection: postgres.Connection) -> None:
+        for query in _NEEDED:
+            await connection.execute(query)
+        if self._own_tables:
+            await make_tables(connection)
+        await keep_on_postgres(connection)
 
 
 class SqliteDatabase:
@@ -84,6 +96,7 @@ class SqliteDatabase:
     def __init__(self, settings: SqliteSettings) -> None:
         self.dialect = Sqlite()
         self._connections = sqlite.Connections(settings)
+        self.storage: Storage = SqliteStorage(settings, self._connections)
         self._kept = False
 
     async def rows(self, query: str, parameters: Parameters) -> Sequence[Row]:

@@ -7,6 +7,7 @@ understand in the same sense stands in the questions themselves.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import msgspec
 
@@ -31,6 +32,10 @@ class Dialect(ABC):
     """The table of how runs ended, which keeping.py describes."""
     tag_texts: str
     """A table `tag` with a column `value`, to be joined to runs `r`: each of their tags."""
+
+    @abstractmethod
+    def some_tag(self, column: str, holds: Sequence[str]) -> str:
+        """Some `tag.value` in the column of tags has one of the properties."""
 
     @abstractmethod
     def conditions(self, parameters: Parameters) -> selecting.Conditions: ...
@@ -73,6 +78,10 @@ class Postgres(Dialect):
         " || (CASE jsonb_typeof(r.system_tags) WHEN 'array' THEN r.system_tags ELSE '[]' END)) AS tag(value)"
     )
 
+    def some_tag(self, column: str, holds: Sequence[str]) -> str:
+        tags = f"CASE jsonb_typeof({column}) WHEN 'array' THEN {column} ELSE '[]' END"
+        return f"EXISTS (SELECT FROM jsonb_array_elements_text({tags}) AS tag(value) WHERE {' OR '.join(holds)})"
+
     def conditions(self, parameters: Parameters) -> selecting.Conditions:
         return PostgresConditions(parameters)
 
@@ -113,6 +122,10 @@ class Sqlite(Dialect):
         " WHERE each.type = 'text') AS tag"
         " ON tag.flow_id = r.flow_id AND tag.run_number = r.run_number"
     )
+
+    def some_tag(self, column: str, holds: Sequence[str]) -> str:
+        tags = f"CASE json_type({column}) WHEN 'array' THEN {column} ELSE '[]' END"
+        return f"EXISTS (SELECT 1 FROM json_each({tags}) AS tag WHERE tag.type = 'text' AND ({' OR '.join(holds)}))"
 
     def conditions(self, parameters: Parameters) -> selecting.Conditions:
         return SqliteConditions(parameters)

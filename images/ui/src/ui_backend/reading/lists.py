@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from metadata_service.domain.selection import FieldFilter, TagFilter
-from metadata_service.storage.selecting import Row
+from metadata_service.domain.tokens import Grant
+from metadata_service.storage.selecting import Conditions, Row
 from ui_backend.reading.dialect import Dialect
 
 Record: TypeAlias = dict[str, Any]
@@ -32,6 +33,8 @@ class Window:
     group_limit: int = 10
     filters: tuple[FieldFilter, ...] = ()
     tags: tuple[TagFilter, ...] = ()
+    reach: Grant | None = None
+    """What of flows and runs may be seen; None for everything."""
 
     @property
     def offset(self) -> int:
@@ -63,6 +66,18 @@ class Shown:
             # Said only where it matters: an index of PostgreSQL is of no use to an order that says it.
             f"{column(name)} {'DESC' if down else 'ASC'}{'' if name in _NEVER_NULL else ' NULLS LAST'}"
             for name, down in whole
+        )
+
+
+def add_reach(conditions: Conditions, dialect: Dialect, reach: Grant | None, alias: str) -> None:
+    """The condition that a flow or a run may be seen."""
+    if reach is not None and reach.flows:
+        begins = (f"substr({alias}.flow_id, 1, {len(one)}) = {conditions.bind(one)}" for one in reach.flows)
+        conditions.add(f"({' OR '.join(begins)})")
+    if reach is not None and reach.projects:
+        tags = [(len(one), conditions.bind(one)) for one in reach.project_tags]
+        conditions.add(
+            dialect.some_tag(f"{alias}.system_tags", [f"substr(tag.value, 1, {n}) = {one}" for n, one in tags])
         )
 
 

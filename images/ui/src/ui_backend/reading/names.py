@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 from metadata_service.domain.keys import RunPath
 from metadata_service.domain.selection import FieldFilter
+from metadata_service.domain.tokens import Grant
+from metadata_service.storage.selecting import Parameters
 from ui_backend.reading.ancestors import find
 from ui_backend.reading.databases import Database
+from ui_backend.reading.lists import add_reach
 
 LOOKED_AT = 10_000
 """Tags are those of so many runs, the newest."""
@@ -27,12 +30,18 @@ class Naming:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def flows(self, filters: tuple[FieldFilter, ...], limit: int, offset: int) -> Names:
-        return await self._names("SELECT flow_id AS name FROM flows_v3", {}, filters, limit, offset)
+    async def flows(self, filters: tuple[FieldFilter, ...], limit: int, offset: int, reach: Grant) -> Names:
+        within, parameters = self._within(reach, {})
+        inner = f"SELECT r.flow_id AS name FROM flows_v3 AS r WHERE {within}"
+        return await self._names(inner, parameters, filters, limit, offset)
 
-    async def runs(self, flow_id: str, filters: tuple[FieldFilter, ...], limit: int, offset: int) -> Names:
-        inner = "SELECT coalesce(run_id, CAST(run_number AS TEXT)) AS name FROM runs_v3 WHERE flow_id = %(flow)s"
-        return await self._names(inner, {"flow": flow_id}, filters, limit, offset)
+    async def runs(
+        self, flow_id: str, filters: tuple[FieldFilter, ...], limit: int, offset: int, reach: Grant
+    ) -> Names:
+        within, parameters = self._within(reach, {"flow": flow_id})
+        name = "coalesce(r.run_id, CAST(r.run_number AS TEXT))"
+        inner = f"SELECT {name} AS name FROM runs_v3 AS r WHERE r.flow_id = %(flow)s AND {within}"
+        return await self._names(inner, parameters, filters, limit, offset)
 
     async def steps(self, path: RunPath, filters: tuple[FieldFilter, ...], limit: int, offset: int) -> Names:
         """Raises NotFound without the run."""
@@ -46,17 +55,23 @@ class Naming:
         inner = f"SELECT DISTINCT a.name FROM artifact_v3 AS a WHERE {scope.condition('a')}"
         return await self._names(inner, scope.parameters, filters, limit, offset)
 
-    async def tags(self, filters: tuple[FieldFilter, ...], limit: int, offset: int) -> Names:
+    async def tags(self, filters: tuple[FieldFilter, ...], limit: int, offset: int, reach: Grant) -> Names:
         """User tags and system tags of the newest runs."""
+        within, parameters = self._within(reach, {})
         inner = f"""
-            WITH runs AS (SELECT flow_id, run_number, tags, system_tags FROM runs_v3
-                ORDER BY ts_epoch DESC LIMIT {LOOKED_AT})
+            WITH runs AS (SELECT r.flow_id, r.run_number, r.tags, r.system_tags FROM runs_v3 AS r
+                WHERE {within} ORDER BY r.ts_epoch DESC LIMIT {LOOKED_AT})
             SELECT DISTINCT tag.value AS name FROM runs AS r {self._database.dialect.tag_texts}
         """
-        return await self._names(inner, {}, filters, limit, offset)
+        return await self._names(inner, parameters, filters, limit, offset)
+
+    def _within(self, reach: Grant, parameters: Parameters) -> tuple[str, Parameters]:
+        conditions = self._database.dialect.conditions(parameters)
+        add_reach(conditions, self._database.dialect, reach, "r")
+        return conditions.sql(), conditions.parameters
 
     async def _names(
-        self, inner: str, parameters: dict[str, object], filters: tuple[FieldFilter, ...], limit: int, offset: int
+        self, inner: str, parameters: Parameters, filters: tuple[FieldFilter, ...], limit: int, offset: int
     ) -> Names:
         conditions = self._database.dialect.conditions(parameters)
         conditions.add_fields(filters, {"name": "x.name"})

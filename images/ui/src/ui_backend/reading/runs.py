@@ -24,7 +24,7 @@ from metadata_service.domain.keys import RunPath
 from metadata_service.domain.refusals import NotFound
 from ui_backend.reading.ages import DEAD, OLD, Ages
 from ui_backend.reading.databases import Database
-from ui_backend.reading.lists import Page, Record, Shown, Window, page_of, record, windowed
+from ui_backend.reading.lists import Page, Record, Shown, Window, add_reach, page_of, record, windowed
 
 _PLAIN = ("flow_id", "run_number", "run_id", "run", "user_name", "user", "ts_epoch", "last_heartbeat_ts")
 _NO_LIMIT = 10**9
@@ -51,6 +51,7 @@ class Runs:
             conditions.add(f"r.flow_id = {conditions.bind(flow_id)}")
         for tag in window.tags:
             conditions.add(conditions.tagged(dialect.tags, tag))
+        add_reach(conditions, dialect, window.reach, "r")
         plain = [one for one in window.filters if one.field not in DERIVED]
         conditions.add_fields(plain, {name: self._plain(name) for name in _PLAIN})
         later = dialect.conditions(conditions.parameters)

@@ -25,10 +25,13 @@ _WITHOUT_REPLICA = "This was of the replica. Lists are read from the database it
 
 
 class PostgresStorage:
-    """Implements storage.interface.Storage. Nothing works before `keep` runs and has prepared the database."""
+    """Implements storage.interface.Storage. Nothing works before `keep` runs and has prepared the database.
 
-    def __init__(self, settings: DatabaseSettings) -> None:
-        self._connections = Connections(settings)
+    On connections that somebody else keeps, who then prepares and closes them too, `keep` and `close` are not called.
+    """
+
+    def __init__(self, settings: DatabaseSettings, connections: Connections | None = None) -> None:
+        self._connections = connections or Connections(settings)
         replica = settings.replica()
         self._replica = Connections(replica, _WITHOUT_REPLICA) if replica is not None else None
         reading = Reading(self._connections, self._replica)

@@ -18,10 +18,13 @@ from metadata_service.storage.sqlite.tokens import SqliteTokens
 
 
 class SqliteStorage:
-    """Implements storage.interface.Storage. Nothing works before `keep` runs and has opened the file."""
+    """Implements storage.interface.Storage. Nothing works before `keep` runs and has opened the file.
 
-    def __init__(self, settings: SqliteSettings) -> None:
-        self._connections = Connections(settings)
+    On connections that somebody else opens and closes `keep` and `close` are not called.
+    """
+
+    def __init__(self, settings: SqliteSettings, connections: Connections | None = None) -> None:
+        self._connections = connections or Connections(settings)
         self.flows = SqliteFlows(self._connections)
         self.runs = SqliteRuns(self._connections, settings.run_cutoff_seconds)
         self.steps = SqliteSteps(self._connections)
