@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import warnings
+import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from metadata_testbed.api import Api
+from metadata_testbed.datastores import Datastore, LocalDatastore, S3Datastore
 from metadata_testbed.laptop import Laptop
 from metadata_testbed.minio import MinioServer
 from metadata_testbed.service import Service
@@ -26,65 +27,82 @@ COMPLETED = [{"field_name": "attempt_ok", "value": "True"}]
 
 @dataclass
 class Flow:
-    """Runs of one flow whose artifacts lie in a folder."""
+    """Runs of one flow with their artifacts."""
 
     api: Api
     path: str
-    root: Path
+    store: Datastore
 
     @property
     def name(self) -> str:
         return self.path.rpartition("/")[2]
 
     @property
-    def blobs(self) -> Any:
-        with warnings.catch_warnings():
-            # Of Metaflow's own, when it is first imported.
-            warnings.simplefilter("ignore")
-            from metaflow.datastore.content_addressed_store import ContentAddressedStore
-            from metaflow.plugins.datastores.local_storage import LocalStorage
-        return ContentAddressedStore(f"{self.name}/data", LocalStorage(str(self.root)))
+    def root(self) -> str:
+        return self.store.root
 
     def run(self, contents: list[str], *, done: bool = True, **body: object) -> str:
         """A run with these artifacts, as Metaflow records one; gives its path."""
         run = self.api.new_run(self.path, **body)
-        self.record(run, "end", contents)
+        task = self.record(run, "end", contents)
         if done:
-            self.api.post(f"{run}/steps/end/tasks/{self.task(run, 'end')}/metadata", COMPLETED)
+            self.api.post(task + "/metadata", COMPLETED)
         return run
 
-    def record(self, run: str, step: str, contents: list[str]) -> None:
-        self.api.new_task(self.api.new_step(run, step))
-        saved = self.blobs.save_blobs(iter([content.encode() for content in contents]))
+    def record(self, run: str, step: str, contents: list[str]) -> str:
+        """A task with these artifacts, its log and its card; gives the task's path."""
+        task = self.api.new_task(self.api.new_step(run, step))
         body = [
-            {"name": f"a{number}", "sha": each.key, "location": f":root:{self.root}", "ds_type": "local"}
-            for number, each in enumerate(saved)
+            {"name": f"a{number}", "sha": key, "location": f":root:{self.root}", "ds_type": self.store.kind}
+            for number, key in enumerate(self.store.save(self.name, contents))
         ]
-        task = self.task(run, step)
-        self.api.post(f"{run}/steps/{step}/tasks/{task}/artifact", body)
-        for folder in (self.root / self.name, self.root / "mf.cards" / self.name / "runs"):
-            file = folder / run.rpartition("/")[2] / step / str(task) / "0.log"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(run)
+        self.api.post(task + "/artifact", body)
+        for folder in (self.name, f"mf.cards/{self.name}/runs"):
+            self.store.write(f"{folder}/{run.rpartition('/')[2]}/{step}/{task.rpartition('/')[2]}/0.log", run)
+        return task
 
-    def task(self, run: str, step: str) -> int:
-        number: int = self.api.get(f"{run}/steps/{step}/tasks")[0]["task_id"]
-        return number
+    def finish(self, run: str) -> None:
+        task = self.api.get(f"{run}/steps/end/tasks")[0]["task_id"]
+        self.api.post(f"{run}/steps/end/tasks/{task}/metadata", COMPLETED)
 
     def contents(self, run: str) -> list[str]:
         """What the artifacts of a run are, loaded as Metaflow loads them."""
         keys = [artifact["sha"] for artifact in self.api.get(run + "/artifacts")]
-        loaded = dict(self.blobs.load_blobs(keys))
-        return sorted(loaded[key].decode() for key in keys)
+        loaded = self.store.load(self.name, keys)
+        return sorted(loaded[key] for key in keys)
 
     def bytes(self) -> int:
-        return sum(file.stat().st_size for file in self.root.rglob("*") if file.is_file())
+        return sum(self.store.sizes().values())
+
+    def blobs(self) -> set[str]:
+        """The hashes of the blobs that are there."""
+        data = f"{self.name}/data/"
+        names = {key.rpartition("/")[2] for key in self.store.sizes() if key.startswith(data)}
+        return {name for name in names if not name.endswith("_meta")}
+
+
+@pytest.fixture(scope="module")
+def minio() -> Iterator[MinioServer]:
+    server = MinioServer()
+    yield server
+    server.remove()
+
+
+def new_datastore(
+    kind: str, folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Datastore:
+    """A datastore of that kind; what the command needs to reach it is in the environment."""
+    if kind == "local":
+        return LocalDatastore(folder)
+    store = S3Datastore(request.getfixturevalue("minio"), f"some/{uuid.uuid4().hex}", folder)
+    for name, value in store.environ.items():
+        monkeypatch.setenv(name, value)
+    return store
 
 
 @pytest.fixture
 def flow(api: Api, tmp_path: Path) -> Flow:
-    (tmp_path / "store").mkdir()
-    return Flow(api, api.new_flow(), tmp_path / "store")
+    return Flow(api, api.new_flow(), LocalDatastore(tmp_path / "store"))
 
 
 @pytest.fixture
@@ -112,18 +130,36 @@ def numbers(text: str, word: str) -> list[int]:
     return [int(part.replace(",", "")) for part in line.split() if part.replace(",", "").isdigit()]
 
 
-@pytest.mark.parametrize(("count", "kept"), [(12, 4), pytest.param(200, 20, marks=pytest.mark.long)])
-def test_what_remains_loads_and_the_dry_run_keeps_its_promise(
-    flow: Flow, retention: Callable[..., str], count: int, kept: int
-) -> None:
+SIZES = [(12, 4), pytest.param(200, 20, marks=pytest.mark.long)]
+STORES = ["local", "s3"]
+
+
+def shared_runs(flow: Flow, count: int) -> dict[str, list[str]]:
+    """So many runs that share artifacts with all others, with one other and with none; gives what each holds."""
     shared = [f"shared by all {number}" for number in range(3)]
     contents = {}
     for number in range(count):
         own = [f"own {number}", f"shared by two {number // 2}"]
-        run = flow.run([*shared, *own])
-        contents[run] = sorted([*shared, *own])
+        contents[flow.run([*shared, *own])] = sorted([*shared, *own])
+    return contents
+
+
+@pytest.mark.parametrize("kind", STORES)
+@pytest.mark.parametrize(("count", "kept"), SIZES)
+def test_what_remains_loads_and_the_dry_run_keeps_its_promise(
+    api: Api,
+    retention: Callable[..., str],
+    kind: str,
+    count: int,
+    kept: int,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flow = Flow(api, api.new_flow(), new_datastore(kind, tmp_path / "store", request, monkeypatch))
+    contents = shared_runs(flow, count)
     policy: list[dict[str, object]] = [{"flows": [flow.name], "keep_last": kept}]
-    options = ("--datastore", str(flow.root), "--quiet-hours", "0")
+    options = ("--datastore", flow.root, "--quiet-hours", "0")
     before = flow.bytes()
     promised = retention(policy, *options, "--dry-run")
     assert flow.bytes() == before and len(flow.api.get(flow.path + "/runs")) == count
@@ -137,47 +173,99 @@ def test_what_remains_loads_and_the_dry_run_keeps_its_promise(
     remaining = [run for run in contents if flow.api.http.get(run).status_code == 200]
     assert remaining == list(contents)[count - kept :]
     assert {run: flow.contents(run) for run in remaining} == {run: contents[run] for run in remaining}
-    # Of each remaining run its own blob, of each pair one, and the shared ones; a blob has a file beside it.
-    assert len(list((flow.root / flow.name / "data").rglob("*_meta"))) == kept + kept // 2 + 3
-    assert sorted(path.name for path in (flow.root / flow.name).iterdir()) == sorted(
-        ["data", *(run.rpartition("/")[2] for run in remaining)]
-    )
+    # Of each remaining run its own blob, of each pair one, and the shared ones.
+    assert len(flow.blobs()) == kept + kept // 2 + 3
+    below = {key.split("/")[1] for key in flow.store.sizes() if key.startswith(f"{flow.name}/")}
+    assert below == {"data", *(run.rpartition("/")[2] for run in remaining)}
     assert numbers(retention(policy, *options), "Removed")[0] == 0
+
+
+@pytest.mark.parametrize("kind", STORES)
+@pytest.mark.parametrize(("count", "kept"), SIZES)
+def test_while_others_write_what_remains_loads_and_no_more_is_freed_than_was_promised(
+    api: Api,
+    service: Service,
+    retention: Callable[..., str],
+    kind: str,
+    count: int,
+    kept: int,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Writers save again what is about to go: only their record tells that it is needed."""
+    store = new_datastore(kind, tmp_path / "store", request, monkeypatch)
+    flow = Flow(api, api.new_flow(), store)
+    contents = shared_runs(flow, count)
+    writers, each = 3, kept // 2
+    # Whatever is written while runs are removed, those are removed that the promise speaks of.
+    promised = retention([{"flows": [flow.name], "keep_last": kept}], "--datastore", flow.root, "--dry-run")
+    policy: list[dict[str, object]] = [{"flows": [flow.name], "keep_last": kept + writers * each}]
+
+    def write(writer: int) -> dict[str, list[str]]:
+        own = Flow(Api(service.url), flow.path, store)
+        written = {}
+        with own.api.http:
+            for number in range(each):
+                again = [f"own {number * writers + writer}", "shared by all 0", f"of writer {writer} only {number}"]
+                run = own.run(again[:1], done=False, system_tags=["metaflow_version:2.19.39"])
+                own.record(run, "more", again[1:])
+                own.finish(run)
+                written[run] = sorted(again)
+        return written
+
+    said = []
+    with ThreadPoolExecutor(writers) as pool:
+        writing = [pool.submit(write, writer) for writer in range(writers)]
+        while not all(writer.done() for writer in writing):
+            said.append(retention(policy, "--datastore", flow.root))
+        for writer in writing:
+            contents |= writer.result()
+    said.append(retention(policy, "--datastore", flow.root))
+    remaining = {run: held for run, held in contents.items() if flow.api.http.get(run).status_code == 200}
+    assert len(remaining) == kept + writers * each
+    assert {run: flow.contents(run) for run in remaining} == remaining
+    blobs, size = numbers(promised, "To be freed")[:2]
+    freed = [numbers(text, "Freed") for text in said]
+    assert sum(each[0] for each in freed) <= blobs and sum(each[1] for each in freed) <= size
+    # What a run refers to and what is there is the same, and what was kept for the sake of new runs is listed.
+    assert len(flow.blobs()) == len({content for held in remaining.values() for content in held})
+    assert any(numbers(text, "Saved")[0] > 0 for text in said if "Saved" in text)
 
 
 def test_while_a_run_may_write_its_flow_keeps_its_blobs(flow: Flow, retention: Callable[..., str]) -> None:
     old = flow.run(["a", "b"])
     writer = flow.run(["c"], done=False, system_tags=["metaflow_version:2.19.39"])
     policy: list[dict[str, object]] = [{"flows": [flow.name], "keep_last": 0}]
-    said = retention(policy, "--datastore", str(flow.root))
+    said = retention(policy, "--datastore", flow.root)
     assert f"a run may be writing: {flow.name}" in said
     flow.api.get(old, status=404)
     # The writer now saves what is stored already, so only its record tells that it is needed.
     flow.record(writer, "more", ["a"])
-    flow.api.post(f"{writer}/steps/end/tasks/{flow.task(writer, 'end')}/metadata", COMPLETED)
-    said = retention([{"flows": [flow.name], "keep_last": 1}], "--datastore", str(flow.root))
+    flow.finish(writer)
+    said = retention([{"flows": [flow.name], "keep_last": 1}], "--datastore", flow.root)
     assert numbers(said, "Saved") == [1]
     assert flow.contents(writer) == ["a", "c"]
-    assert len(list((flow.root / flow.name / "data").rglob("*_meta"))) == 2
+    assert len(flow.blobs()) == 2
 
 
 def test_files_of_another_root_are_left(flow: Flow, retention: Callable[..., str], tmp_path: Path) -> None:
     flow.run(["a"])
     (tmp_path / "other").mkdir()
-    before = sorted(path.relative_to(flow.root) for path in flow.root.rglob("*"))
+    before = flow.store.sizes()
     policy: list[dict[str, object]] = [{"flows": [flow.name], "keep_last": 0}]
     assert numbers(retention(policy, "--datastore", str(tmp_path / "other"), "--quiet-hours", "0"), "Freed") == [0] * 4
-    assert sorted(path.relative_to(flow.root) for path in flow.root.rglob("*")) == before
+    assert flow.store.sizes() == before
     # Remembered, and collected when the root is named.
-    assert numbers(retention([], "--datastore", str(flow.root), "--quiet-hours", "0"), "Freed")[0] == 1
+    assert numbers(retention([], "--datastore", flow.root, "--quiet-hours", "0"), "Freed")[0] == 1
 
 
 def test_a_run_that_the_api_removed_leaves_garbage_too(flow: Flow, retention: Callable[..., str]) -> None:
     run = flow.run(["a"])
     assert flow.api.http.delete(run).status_code == 200
     assert flow.api.http.delete(flow.path).status_code == 200
-    assert numbers(retention([], "--datastore", str(flow.root), "--quiet-hours", "0"), "Freed")[0] == 1
-    assert not [path for path in flow.root.rglob("*") if path.is_file()]
+    assert numbers(retention([], "--datastore", flow.root, "--quiet-hours", "0"), "Freed")[0] == 1
+    assert not flow.store.sizes()
 
 
 def test_what_cannot_be_is_told(flow: Flow, retention: Callable[..., str], tmp_path: Path) -> None:
@@ -205,14 +293,7 @@ def test_a_resumed_run_and_its_origin_stay_together(
     assert laptop.describe(f"ResumedFlow/{resumed}") == before
 
 
-@pytest.fixture(scope="module")
-def minio() -> Iterator[MinioServer]:
-    server = MinioServer()
-    yield server
-    server.remove()
-
-
-def test_in_s3_too(
+def test_in_s3_no_key_is_taken_for_one_that_begins_so(
     api: Api, minio: MinioServer, retention: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in minio.environ.items():
@@ -230,13 +311,13 @@ def test_in_s3_too(
         for sha in shas:
             minio.put(f"some/prefix/{name}/data/{sha[:2]}/{sha}", b"content")
     minio.put(f"some/prefix/{name}/{runs[0].rpartition('/')[2]}0/end/1/0.log", b"of a run whose number begins so")
-    before = minio.keys()
+    before = set(minio.sizes())
     policy: list[dict[str, object]] = [{"flows": [name], "keep_last": 1}]
     promised = retention(policy, "--datastore", root, "--quiet-hours", "0", "--dry-run")
     done = retention(policy, "--datastore", root, "--quiet-hours", "0")
     assert numbers(done, "Freed") == numbers(promised, "To be freed") == [1, 7, 2, 7]
     gone = runs[0].rpartition("/")[2]
-    assert before - minio.keys() == {
+    assert before - set(minio.sizes()) == {
         f"some/prefix/{name}/data/11/{'1' * 40}",
         f"some/prefix/{name}/{gone}/end/1/0.log",
         f"some/prefix/mf.cards/{name}/runs/{gone}/card.html",

@@ -72,9 +72,17 @@ class MinioServer:
         self._process.wait(30)
         shutil.rmtree(self._folder)
 
-    def keys(self) -> set[str]:
-        """All objects of the bucket."""
-        return {each["Key"] for each in self.client.list_objects_v2(Bucket=self.bucket).get("Contents", [])}
+    def sizes(self, prefix: str = "") -> dict[str, int]:
+        """All objects of the bucket that begin so, with their bytes."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return {each["Key"]: each["Size"] for page in pages for each in page.get("Contents", [])}
+
+    def has(self, key: str) -> bool:
+        return key in self.sizes(key)
+
+    def get(self, key: str) -> bytes:
+        content: bytes = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return content
 
     def put(self, key: str, content: bytes) -> None:
         self.client.put_object(Bucket=self.bucket, Key=key, Body=content)
