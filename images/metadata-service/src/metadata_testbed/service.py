@@ -37,7 +37,8 @@ def run_command(command: str, *arguments: str, **settings: str) -> subprocess.Co
         env=environment(**settings),
         capture_output=True,
         text=True,
-        timeout=120,
+        # Migrations of 100,000 runs, on a machine that does other things too.
+        timeout=900,
     )
 
 
