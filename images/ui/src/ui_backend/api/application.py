@@ -18,7 +18,7 @@ from metadata_service.api.access import Access
 from metadata_service.api.answers import EXCEPTION_HANDLERS, answer_error
 from metadata_service.api.application import application as service_application
 from metadata_service.settings import AccessSettings, Limits
-from ui_backend.api import changing, operations, resources, sessions, stored
+from ui_backend.api import changing, code, operations, resources, sessions, stored
 from ui_backend.api.admitting import admitted
 from ui_backend.api.guarding import Guard
 from ui_backend.datastore.roots import Datastore
@@ -44,7 +44,7 @@ def application(
     Without settings of access it answers everybody; with names of hosts only who asks for one of these.
     """
     access, storage = access or AccessSettings(), reading.database.storage
-    for_readers = [admitted(route) for route in (*resources.ROUTES, *stored.ROUTES)]
+    for_readers = [admitted(route) for route in (*resources.ROUTES, *stored.ROUTES, *code.ROUTES)]
     service = Mount("/metadata", service_application(storage, _LIMITS, access))
     # A path with a slash too much is not there, rather than sent elsewhere.
     routes = [*operations.ROUTES, *sessions.ROUTES, *for_readers, *changing.ROUTES, service]
