@@ -54,6 +54,33 @@ def write(target: str | Path, rows: Rows) -> None:
         _write_postgres(target, rows)
 
 
+def is_empty(target: str | Path) -> bool:
+    """Whether no flow is recorded."""
+    query = "SELECT count(*) FROM (SELECT 1 FROM flows_v3 LIMIT 1) AS f"
+    if isinstance(target, Path):
+        with contextlib.closing(sqlite3.connect(target, timeout=30)) as connection:
+            return not connection.execute(query).fetchone()[0]
+    with psycopg.connect(target) as postgres:
+        found = postgres.execute(query).fetchone()
+        return not (found and found[0])
+
+
+def advance(target: str | Path) -> None:
+    """Let the database count on after the numbers that were written, and look at how much there is."""
+    if isinstance(target, Path):
+        with contextlib.closing(sqlite3.connect(target, timeout=30)) as connection:
+            connection.execute("ANALYZE")
+        return
+    with psycopg.connect(target, autocommit=True) as postgres:
+        for table, column in (("runs_v3", "run_number"), ("tasks_v3", "task_id")):
+            postgres.execute(
+                sql.SQL("SELECT setval(pg_get_serial_sequence({}, {}), max({})) FROM {}").format(
+                    table, column, sql.Identifier(column), sql.Identifier(table)
+                )
+            )
+        postgres.execute("ANALYZE")
+
+
 def _write_sqlite(file: Path, rows: Rows) -> None:
     with contextlib.closing(sqlite3.connect(file, timeout=30)) as connection, connection:
         for table, records in rows.tables.items():
