@@ -82,8 +82,16 @@ kubeflow: $(READY) ## Only the cluster with Kubeflow Pipelines
 	@$(RUN) -m cluster kubeflow
 
 .PHONY: programs
-programs: $(READY) ## Only the programs that tests start: helm, kubectl, etcd and kube-apiserver, where PATH lacks them
+programs: $(READY) ## Only the programs that tests start: helm, kubectl, etcd, kube-apiserver, Chromium, where PATH lacks them
 	@$(RUN) -m installer programs
+
+.PHONY: ui
+ui: $(READY) ## Build the UI's pages where they changed, and print their folder
+	@$(RUN) -m image_builder pages
+
+.PHONY: demo-data
+demo-data: $(READY) ## Made-up runs for the UI, into ./demo or MF_METADATA_DB_DSN; ARGS='--runs 100000 --wide 10000'
+	@pages=$$($(RUN) -m image_builder pages); $(RUN) -m ui_demo --pages "$$pages" $(ARGS)
 
 .PHONY: images
 images: $(READY) ## Build the images that changed
@@ -137,6 +145,10 @@ golden: $(READY) ## Rewrite the golden pipeline specs; look at the diff
 lock: $(READY) ## Rewrite requirements.txt from pyproject.toml
 	@$(VENV)/bin/uv pip compile --quiet --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url \
 	  --custom-compile-command 'make lock' pyproject.toml --output-file requirements.txt
+
+.PHONY: check-ui
+check-ui: ui ## Types, lint and unit tests of the UI's pages
+	@for script in types lint test; do PATH="$$PWD/$(VENV)/bin:$$PATH" npm --prefix images/ui/web run --silent $$script; done
 
 .PHONY: e2e
 e2e: $(READY) ## Cluster tests only; ARGS='-k foreach'

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cluster import forward, programs
-from cluster.errors import Refused
+from cluster.errors import Failed, Refused
 from cluster.settings import Settings
 from image_builder import golang
 from installer import demo, inputs, playbooks, tools
@@ -33,8 +33,8 @@ def main(words: Sequence[str] | None = None) -> int:
     demo_ = commands.add_parser("demo", help="find the demo's run, or run it")
     demo_.add_argument("--again", action="store_true", help="run it even when this code has already run")
     commands.add_parser("env", help="print the exports that configure a shell")
-    programs_ = commands.add_parser("programs", help="build what tests start, where PATH and CACHE lack it")
-    programs_.add_argument("names", nargs="*", help=f"{', '.join(tools.known())}; default: all")
+    programs_ = commands.add_parser("programs", help="make what tests start, where PATH and CACHE lack it")
+    programs_.add_argument("names", nargs="*", help=f"{', '.join(tools.known())}, {tools.CHROMIUM}; default: all")
     uninstall_ = commands.add_parser("uninstall", help="take the platform out, keep the cluster")
     uninstall_.add_argument("--delete-data", action="store_true", help="take volumes and Secrets too")
     given = parser.parse_args(words)
@@ -48,8 +48,7 @@ def main(words: Sequence[str] | None = None) -> int:
             case "env":
                 print(_env_file(settings).read_text(), end="")
             case "programs":
-                for name, path in tools.provide(settings, given.names or list(tools.known())).items():
-                    print(f"{name:<15} {path}")
+                _programs(settings, given.names or [*tools.known(), tools.CHROMIUM])
             case "uninstall":
                 uninstall(settings, delete_data=given.delete_data)
     except Refused as reason:
@@ -58,10 +57,18 @@ def main(words: Sequence[str] | None = None) -> int:
     except StageFailed as failed:
         print(f"{failed.stage} did not end well. {SECOND_LOOK}", file=sys.stderr)
         return failed.code
-    except (demo.DemoFailed, CommandFailed, golang.GoBuildError, subprocess.TimeoutExpired) as reason:
+    except (Failed, demo.DemoFailed, CommandFailed, golang.GoBuildError, subprocess.TimeoutExpired) as reason:
         print(reason, file=sys.stderr)
         return 1
     return 0
+
+
+def _programs(settings: Settings, names: Sequence[str]) -> None:
+    found = tools.provide(settings, [name for name in names if name != tools.CHROMIUM])
+    if tools.CHROMIUM in names:
+        found[tools.CHROMIUM] = tools.chromium(settings)
+    for name, path in found.items():
+        print(f"{name:<15} {path}")
 
 
 def install(settings: Settings, *, dry_run: bool, own_values: Sequence[Path], with_demo: bool) -> None:

@@ -7,17 +7,29 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cluster import programs
+from cluster import debian, programs
 from cluster.errors import Refused
 from cluster.settings import Settings
 from image_builder import golang
 from image_builder.golang import GoProgram
 
+CHROMIUM = "chromium"
+"""Drives the browser tests of the UI. Debian's: no other is to be had without a download of its own."""
+
 
 def known() -> Mapping[str, GoProgram]:
-    """By name."""
+    """Those that are built, by name."""
     server = next(program for program in programs.kubernetes() if program.name == "kube-apiserver")
     return {program.name: program for program in (programs.helm(), programs.kubectl(), programs.ETCD, server)}
+
+
+def chromium(settings: Settings) -> Path:
+    """Debian's Chromium, installed where it is not there. Raises Refused where that cannot be, and Failed."""
+    if found := shutil.which(CHROMIUM):
+        return Path(found)
+    place = Path("/usr/bin") / CHROMIUM
+    debian.install({CHROMIUM: str(place)}, log=settings.logs / "chromium.log", say=_to_stderr)
+    return place
 
 
 def provide(settings: Settings, names: Sequence[str]) -> dict[str, Path]:

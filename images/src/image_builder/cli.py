@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from image_builder import bases, load, table
+from image_builder import bases, load, pages, table
 from image_builder.build import Built, build_images, find
 from image_builder.engine import DOCKER, PODMAN, Engine, choose
 from image_builder.errors import BuildFailed, Refused
@@ -54,15 +54,23 @@ def _parser() -> argparse.ArgumentParser:
             _OPTIONS_OF[name](sub)
         if name in ("build", "load", "save", "push"):
             sub.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    text = "build the UI's pages where they changed, and print their folder"
+    sub = commands.add_parser("pages", help=text, description=text.capitalize() + ".")
+    sub.set_defaults(command=_pages)
+    _add_cache(sub)
     return parser
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
+def _add_cache(parser: argparse.ArgumentParser) -> None:
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     cache = os.environ.get("CACHE") or f"{home}/tributary"
+    parser.add_argument("--cache", type=Path, default=Path(cache), help="what is built is kept here (CACHE)")
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="names in the table; all by default")
     parser.add_argument("--table", type=Path, default=OUR_TABLE, help="the table of images (images/images.yml)")
-    parser.add_argument("--cache", type=Path, default=Path(cache), help="what is built is kept here (CACHE)")
+    _add_cache(parser)
     parser.add_argument("--engine", choices=["auto", DOCKER, PODMAN], default="auto", help="what holds the images")
     parser.add_argument(
         "--bases", choices=["auto", bases.REGISTRY, bases.PACKAGES], default="auto",
@@ -166,6 +174,10 @@ def _values(options: argparse.Namespace) -> None:
     part = output.with_name(output.name + ".part")
     part.write_text(text)
     part.rename(output)
+
+
+def _pages(options: argparse.Namespace) -> None:
+    print(pages.build(options.cache.resolve(), _say))
 
 
 def _list(options: argparse.Namespace) -> None:

@@ -46,6 +46,6 @@ def make(settings: Settings) -> Beside:
         await database.close()
 
     hosts = _LOOPBACK if settings.host in _LOOPBACK else ()
-    app = application(reading, datastore, live, settings.access, hosts)
+    app = application(reading, datastore, live, settings.access, hosts, settings.pages)
     door = Door(app, listener, websockets="wsproto", ending=live.end)
     return Beside(door, [database.keep, live.keep], close)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from metadata_service import settings as of_service
 from metadata_service.settings import AccessSettings, DatabaseSettings, SqliteSettings, WrongSettings
 from ui_backend.datastore.roots import DatastoreSettings
+from ui_backend.paged import PREFIX, PagesSettings
 
 _OF_SERVICE = (
     *("MF_METADATA_DB_", "MF_METADATA_AUTH", "MF_METADATA_ADMIN_TOKEN", "MF_METADATA_WRITE_TOKEN"),
@@ -24,6 +26,9 @@ KNOWN = {
     "METAFLOW_S3_ENDPOINT_URL": "where that bucket is served, such as http://minio:9000; Amazon's S3",
     "METAFLOW_DATASTORE_SYSROOT_LOCAL": "folder whose .metaflow may be read; none",
     "MF_UI_DATASTORE_TIMEOUT": "seconds that the datastore has for an answer; 10",
+    "MF_UI_PAGES": "folder of the built pages, which `make ui` prints; none, the API alone",
+    "MF_UI_PREFIX": "path below which a proxy shows the pages, such as /metaflow; what X-Forwarded-Prefix says",
+    "MF_UI_KUBEFLOW_URL": "Kubeflow Pipelines' pages, such as https://kubeflow.example/_/pipeline; none, no links",
     "OLD_RUN_FAILURE_CUTOFF_TIME": "milliseconds after which what never sent a heartbeat counts as failed; 86400000",
 }
 """Every setting, with what it means and its default."""
@@ -38,6 +43,7 @@ class Settings:
     access: AccessSettings
     old_ms: int
     datastore: DatastoreSettings
+    pages: PagesSettings
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -47,6 +53,7 @@ class Settings:
         port = _number(environ, "MF_UI_METADATA_PORT", 8083, 0, 65535, problems)
         old_ms = _number(environ, "OLD_RUN_FAILURE_CUTOFF_TIME", _DAY_MS, 1, 10**12, problems)
         datastore = _datastore(environ, problems)
+        pages = _pages(environ, problems)
         try:
             service = of_service.Settings.from_environ(kept)
         except WrongSettings as wrong:
@@ -54,7 +61,7 @@ class Settings:
         if problems:
             raise WrongSettings(problems)
         host = environ.get("MF_UI_METADATA_HOST") or "0.0.0.0"
-        return cls(host, port, service.log_level, service.database, service.access, old_ms, datastore)
+        return cls(host, port, service.log_level, service.database, service.access, old_ms, datastore, pages)
 
 
 def _datastore(environ: Mapping[str, str], problems: list[str]) -> DatastoreSettings:
@@ -74,6 +81,21 @@ def _datastore(environ: Mapping[str, str], problems: list[str]) -> DatastoreSett
         local_root=environ.get("METAFLOW_DATASTORE_SYSROOT_LOCAL") or "",
         seconds=_number(environ, "MF_UI_DATASTORE_TIMEOUT", 10, 1, 3600, problems),
     )
+
+
+def _pages(environ: Mapping[str, str], problems: list[str]) -> PagesSettings:
+    folder = Path(environ["MF_UI_PAGES"]) if environ.get("MF_UI_PAGES") else None
+    if folder and not (folder / "index.html").is_file():
+        problems.append(f"MF_UI_PAGES: {str(folder)!r} holds no index.html. Give what `make ui` prints, or unset it.")
+    prefix = environ.get("MF_UI_PREFIX") or ""
+    if not PREFIX.fullmatch(prefix):
+        problems.append(f"MF_UI_PREFIX: {prefix[:80]!r} is no path. Write it like /metaflow or unset it.")
+    kubeflow = (environ.get("MF_UI_KUBEFLOW_URL") or "").rstrip("/")
+    if kubeflow and not (urlsplit(kubeflow).scheme in ("http", "https") and urlsplit(kubeflow).netloc):
+        problems.append(
+            f"MF_UI_KUBEFLOW_URL: {kubeflow[:80]!r} is no address. Write https://HOST/_/pipeline or unset it."
+        )
+    return PagesSettings(folder, prefix, kubeflow)
 
 
 def _number(environ: Mapping[str, str], name: str, default: int, low: int, high: int, problems: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""The application: the API below /api."""
+"""The application: the API below /api, the pages above it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,11 +19,13 @@ from metadata_service.api.access import Access
 from metadata_service.api.answers import EXCEPTION_HANDLERS, answer_error
 from metadata_service.api.application import application as service_application
 from metadata_service.settings import AccessSettings, Limits
-from ui_backend.api import changing, code, operations, resources, sessions, stored
+from ui_backend.api import changing, code, operations, resources, sessions, stored, timelines
 from ui_backend.api.admitting import admitted
 from ui_backend.api.guarding import Guard
+from ui_backend.api.pages import Pages
 from ui_backend.datastore.roots import Datastore
 from ui_backend.live import Live
+from ui_backend.paged import PagesSettings
 from ui_backend.reading.store import Reading
 
 log = logging.getLogger("ui_backend.requests")
@@ -38,18 +41,20 @@ def application(
     live: Live,
     access: AccessSettings | None = None,
     hosts: Collection[str] = (),
+    pages: PagesSettings | None = None,
 ) -> ASGIApp:
-    """An ASGI application that answers from the database and the datastore, and tells what changes.
+    """An ASGI application that answers from the database and the datastore, tells what changes, and serves the pages.
 
     Without settings of access it answers everybody; with names of hosts only who asks for one of these.
     """
     access, storage = access or AccessSettings(), reading.database.storage
-    for_readers = [admitted(route) for route in (*resources.ROUTES, *stored.ROUTES, *code.ROUTES)]
+    for_readers = [admitted(route) for route in (*resources.ROUTES, *stored.ROUTES, *code.ROUTES, *timelines.ROUTES)]
     service = Mount("/metadata", service_application(storage, _LIMITS, access))
     # A path with a slash too much is not there, rather than sent elsewhere.
     routes = [*operations.ROUTES, *sessions.ROUTES, *for_readers, *changing.ROUTES, service]
+    shown = Pages(pages or PagesSettings()).routes
     api = Router(routes, redirect_slashes=False)
-    app = Starlette(routes=[Mount("/api", api)], exception_handlers=EXCEPTION_HANDLERS)
+    app = Starlette(routes=[Mount("/api", api), *shown], exception_handlers=EXCEPTION_HANDLERS)
     app.router.redirect_slashes = False
     app.state.reading = reading
     app.state.datastore = datastore
@@ -59,7 +64,7 @@ def application(
     app.state.access = Access(access, storage)
     app.state.limits = _LIMITS
     app.state.cookie_path = "/"
-    return Around(Guard(app, hosts))
+    return Around(Guard(GZipMiddleware(app, minimum_size=2000, compresslevel=5), hosts))
 
 
 class Around:

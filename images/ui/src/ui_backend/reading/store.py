@@ -12,6 +12,7 @@ from ui_backend.reading.names import Naming
 from ui_backend.reading.runs import Runs
 from ui_backend.reading.steps import Steps
 from ui_backend.reading.tasks import Tasks
+from ui_backend.reading.timelines import Timelines
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Reading:
     artifacts: Artifacts
     names: Naming
     changes: Changes
+    timelines: Timelines
 
     @classmethod
     def of(cls, database: Database, ages: Ages) -> Reading:
@@ -38,4 +40,5 @@ class Reading:
             artifacts=Artifacts(database),
             names=Naming(database),
             changes=changes_of(database, ages),
+            timelines=Timelines(database, ages),
         )
