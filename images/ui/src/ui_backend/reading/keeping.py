@@ -18,7 +18,7 @@ from metadata_service.storage.postgres.connections import Connection
 from metadata_service.storage.postgres.own_tables import make_schema
 from ui_backend.reading.ages import SUCCESS
 
-VERSION = 1
+VERSION = 2
 """Of the definitions here. A database with another one gets them anew."""
 
 KEPT_MS = 3_600_000
@@ -245,6 +245,8 @@ def _sqlite_definitions() -> list[str]:
         " task_id INTEGER)",
         "CREATE TABLE IF NOT EXISTS run_ends (flow_id TEXT NOT NULL, run_number INTEGER NOT NULL, mark INTEGER,"
         " attempted_at INTEGER, PRIMARY KEY (flow_id, run_number)) WITHOUT ROWID",
+        # The runs of all flows, newest first.
+        "CREATE INDEX IF NOT EXISTS runs_of_all ON runs_v3 (ts_epoch DESC, flow_id, run_number DESC)",
         *_sqlite_trigger(
             "trim",
             f"INSERT ON changes WHEN NEW.seq % {_TRIM_ONCE_IN} = 0",

@@ -19,15 +19,21 @@ never negative, and unknown where the end is.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from metadata_service.domain.keys import RunPath
 from metadata_service.domain.refusals import NotFound
+from metadata_service.storage.selecting import Conditions
 from ui_backend.reading.ages import DEAD, OLD, Ages
 from ui_backend.reading.databases import Database
 from ui_backend.reading.lists import Page, Record, Shown, Window, add_reach, page_of, record, windowed
 
 _PLAIN = ("flow_id", "run_number", "run_id", "run", "user_name", "user", "ts_epoch", "last_heartbeat_ts")
+_WHEN = ("flow_id", "run_number", "ts_epoch", "last_heartbeat_ts")
+"""What is derived comes from these, and from how the run ended."""
+
 _NO_LIMIT = 10**9
+_AT_ONCE = 50
 
 DERIVED = frozenset({"status", "finished_at", "duration"})
 
@@ -36,6 +42,9 @@ RUNS = Shown(
     key=(("flow_id", False), ("run_number", True)),
     default=(("ts_epoch", True),),
 )
+
+
+_KEYS = dataclasses.replace(RUNS, columns=("flow_id", "run_number"))
 
 
 class Runs:
@@ -58,13 +67,36 @@ class Runs:
         derived = [one for one in window.filters if one.field in DERIVED]
         later.add_fields(derived, {name: f"x.{name}" for name in DERIVED})
         if window.groups or derived or any(name in DERIVED for name, _ in window.order):
-            query = windowed(self._derived(conditions.sql(), self._order(window)), RUNS, window, later.sql())
+            return await self._by_what_is_derived(window, conditions.sql(), later)
         else:
             # The page is cut before anything is derived, so no more is looked up than is shown.
             cut = f"{self._order(window)} LIMIT {window.limit + 1} OFFSET {window.offset}"
             first = dataclasses.replace(window, page=1)
             query = windowed(self._derived(conditions.sql(), cut), RUNS, first, later.sql())
         return page_of(await self._database.rows(query, later.parameters), RUNS, window, dialect, {})
+
+    async def _by_what_is_derived(self, window: Window, condition: str, later: Conditions) -> Page:
+        """The window's runs: their keys, for which all runs are looked at, and then what is shown of these few."""
+        dialect = self._database.dialect
+        named = {*_WHEN, *window.groups, *(name for name, _ in window.order), *(one.field for one in window.filters)}
+        inner = self._derived(condition, self._order(window), [name for name in _PLAIN if name in named], "")
+        rows = await self._database.rows(windowed(inner, _KEYS, window, later.sql()), later.parameters)
+        page = page_of(rows, _KEYS, window, dialect, {})
+        keys = [(one["flow_id"], one["run_number"]) for one in page.records]
+        ages = {name: later.parameters[name] for name in self._ages.parameters()}
+        found: dict[tuple[str, int], Record] = {}
+        for start in range(0, len(keys), _AT_ONCE):
+            some = dialect.conditions(ages)
+            either = [
+                f"(r.flow_id = {some.bind(flow)} AND r.run_number = {some.bind(number)})"
+                for flow, number in keys[start : start + _AT_ONCE]
+            ]
+            query = windowed(self._derived(" OR ".join(either), ""), RUNS, Window(limit=_AT_ONCE), "true")
+            for row in await self._database.rows(query, some.parameters):
+                shown = record(row, RUNS, dialect, {})
+                found[shown["flow_id"], shown["run_number"]] = shown
+        # One that was removed between the two questions is not there any more.
+        return Page([found[key] for key in keys if key in found], page.more)
 
     async def get(self, path: RunPath) -> Record:
         """Raises NotFound."""
@@ -91,16 +123,18 @@ class Runs:
             return ""
         return f"ORDER BY {RUNS.order_by(window, self._plain)}"
 
-    def _derived(self, condition: str, cut: str) -> str:
+    def _derived(
+        self, condition: str, cut: str, names: Sequence[str] = _PLAIN, tags: str = ", r.tags, r.system_tags"
+    ) -> str:
         """The question for runs with all that is derived. `cut` is the order and limit of the runs that are looked at.
 
         The limit, real or not, keeps the database from asking for what it found again wherever that is named.
         """
-        plain = ", ".join(f"{self._plain(name)} AS {name}" for name in _PLAIN)
+        plain = ", ".join(f"{self._plain(name)} AS {name}" for name in names)
         limit = "" if "LIMIT" in cut else f"LIMIT {_NO_LIMIT}"
         return f"""
             WITH runs AS (
-                SELECT {plain}, r.tags, r.system_tags, m.mark, m.attempted_at
+                SELECT {plain}{tags}, m.mark, m.attempted_at
                 FROM runs_v3 AS r LEFT JOIN {self._database.dialect.run_ends} AS m
                     ON m.flow_id = r.flow_id AND m.run_number = r.run_number
                 WHERE {condition} {cut} {limit}
