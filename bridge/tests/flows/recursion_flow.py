@@ -13,7 +13,7 @@ class RecursionFlow(FlowSpec):
         self.rounds = []
         self.next(self.loop)
 
-    @timeout(seconds=3)
+    @timeout(seconds=10)
     @retry(times=1, minutes_between_retries=0)
     @step
     def loop(self):

@@ -15,6 +15,12 @@ for unit in kubelet containerd undo-mount-hacks import-images services-stay; do
 	ln -s $units/$unit.service $units/multi-user.target.wants/
 done
 
+# As with the control plane (patches/): memory is cheaper here than processor time.
+for unit in kubelet containerd; do
+	mkdir -p $units/$unit.service.d
+	printf '[Service]\nEnvironment=GOGC=400\n' >$units/$unit.service.d/20-memory.conf
+done
+
 # Pods keep the node's limits: kind's are more than a small machine gives.
 ctr oci spec |
 	jq '.hooks.createContainer += [{"path": "/kind/bin/mount-product-files.sh"}] | del(.process.rlimits)' \
