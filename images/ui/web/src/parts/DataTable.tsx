@@ -3,7 +3,7 @@ import { useMediaQuery } from "@mantine/hooks";
 import { IconArrowDown, IconArrowUp } from "@tabler/icons-react";
 import { type ColumnDef, flexRender, getCoreRowModel, type Row, type RowData, useReactTable } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, type MouseEvent, type ReactNode, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, type MouseEvent, type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 
 declare module "@tanstack/react-table" {
   interface ColumnMeta<TData extends RowData, TValue> {
@@ -45,8 +45,9 @@ export function DataTable<T>(props: Props<T>) {
   const narrow = useMediaQuery("(max-width: 640px)") && props.narrow !== undefined;
   const scroll = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState(-1);
-  const data = entries.flatMap((entry) => ("record" in entry ? [entry.record] : []));
-  const table = useReactTable({ data, columns, getCoreRowModel: getCoreRowModel() });
+  // The same array as long as the entries are the same: the table answers another one with another rendering.
+  const data = useMemo(() => entries.flatMap((entry) => ("record" in entry ? [entry.record] : [])), [entries]);
+  const table = useReactTable({ data, columns, getCoreRowModel: getCoreRowModel(), autoResetAll: false });
   const rows = table.getRowModel().rows;
   const places = rowPlaces(entries);
   const virtual = useVirtualizer({

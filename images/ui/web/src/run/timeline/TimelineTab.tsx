@@ -112,7 +112,7 @@ interface CanvasProps {
 }
 
 function Canvas({ rows, lanes, whole, span: settled, now, setSpan, open, turn }: CanvasProps) {
-  const { ref: frame, width } = useElementSize<HTMLDivElement>();
+  const { ref: frame, width, height } = useElementSize<HTMLDivElement>();
   const scroll = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const brush = useRef<HTMLCanvasElement>(null);
@@ -142,7 +142,7 @@ function Canvas({ rows, lanes, whole, span: settled, now, setSpan, open, turn }:
   useEffect(() => {
     live.current = settled;
     drawSoon();
-  }, [settled, drawSoon, width]);
+  }, [settled, drawSoon, width, height]);
   useEffect(() => {
     const again = () => {
       palette.current = null;
