@@ -91,6 +91,8 @@ def test_a_login_is_a_cookie_that_no_script_reads(ui: Ui) -> None:
     assert ui.get("/runs", status=401)
     behind_tls = ui.ask("POST", "/login", {"token": ADMIN}, headers={**_PAGE, "X-Forwarded-Proto": "https"})
     assert "secure" in behind_tls.headers["set-cookie"].lower()
+    below = ui.ask("POST", "/login", {"token": ADMIN}, headers={**_PAGE, "X-Forwarded-Prefix": "/metaflow"})
+    assert "path=/metaflow/;" in below.headers["set-cookie"].lower()
     for wrong in ("mft_no_such", "", "x\r\nSet-Cookie: a=b", "ü", "x" * 5000):
         assert "set-cookie" not in ui.ask("POST", "/login", {"token": wrong}, 401).headers
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,3 +19,8 @@ class PagesSettings:
     """The path below which a proxy shows them; empty for what the proxy itself says."""
     kubeflow: str = ""
     """Where the pages of Kubeflow Pipelines are, to which runs are linked; empty for no links."""
+
+    def path(self, headers: Mapping[str, str]) -> str:
+        """Where a request's browser sees the pages, from / to /; by the setting, else by what the proxy has said."""
+        prefix = self.prefix or headers.get("x-forwarded-prefix", "")
+        return f"{prefix.rstrip('/')}/" if PREFIX.fullmatch(prefix) else "/"

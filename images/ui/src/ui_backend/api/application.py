@@ -52,9 +52,9 @@ def application(
     service = Mount("/metadata", service_application(storage, _LIMITS, access))
     # A path with a slash too much is not there, rather than sent elsewhere.
     routes = [*operations.ROUTES, *sessions.ROUTES, *for_readers, *changing.ROUTES, service]
-    shown = Pages(pages or PagesSettings()).routes
+    paged = pages or PagesSettings()
     api = Router(routes, redirect_slashes=False)
-    app = Starlette(routes=[Mount("/api", api), *shown], exception_handlers=EXCEPTION_HANDLERS)
+    app = Starlette(routes=[Mount("/api", api), *Pages(paged).routes], exception_handlers=EXCEPTION_HANDLERS)
     app.router.redirect_slashes = False
     app.state.reading = reading
     app.state.datastore = datastore
@@ -63,7 +63,7 @@ def application(
     app.state.storage = storage
     app.state.access = Access(access, storage)
     app.state.limits = _LIMITS
-    app.state.cookie_path = "/"
+    app.state.pages = paged
     return Around(Guard(GZipMiddleware(app, minimum_size=2000, compresslevel=5), hosts))
 
 

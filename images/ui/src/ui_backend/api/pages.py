@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
-from ui_backend.paged import PREFIX, PagesSettings
+from ui_backend.paged import PagesSettings
 
 _FILES = frozenset({"assets", "fonts"})
 _BASE = '<base href="/" />'
@@ -61,10 +61,8 @@ class Pages:
 
     def _show_document(self, request: Request, document: str) -> Response:
         nonce = secrets.token_urlsafe(16)
-        prefix = self._settings.prefix or request.headers.get("x-forwarded-prefix", "")
-        if not PREFIX.fullmatch(prefix):
-            prefix = ""
-        text = document.replace(_BASE, f'<base href="{prefix.rstrip("/")}/" />').replace(_NONCE, nonce)
+        base = f'<base href="{self._settings.path(request.headers)}" />'
+        text = document.replace(_BASE, base).replace(_NONCE, nonce)
         text = text.replace(_KUBEFLOW, html.escape(self._settings.kubeflow))
         headers = {"Content-Security-Policy": _POLICY.format(nonce=nonce), "Cache-Control": "no-cache"}
         return Response(text, headers=headers, media_type="text/html; charset=utf-8")

@@ -18,6 +18,7 @@ from metadata_service.retention.sweeping import Wish, sweep
 from ui_backend.api.admitting import access
 from ui_backend.api.envelope import answer_one
 from ui_backend.api.guarding import COOKIE
+from ui_backend.paged import PagesSettings
 
 _LONGEST_TOKEN = 512
 _KEPT_SECONDS = 30 * 86_400
@@ -89,8 +90,9 @@ def _auth(request: Request) -> str:
 def _cookie(request: Request) -> dict[str, Any]:
     # A proxy that ends TLS says so. Whoever claims it without need only makes the cookie stricter.
     secure = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", "").lower())
-    path: str = request.app.state.cookie_path
-    return {"path": path, "secure": secure, "httponly": True, "samesite": "strict"}
+    # Below a path of a proxy the cookie goes to the UI alone, and not to others of the same host.
+    pages: PagesSettings = request.app.state.pages
+    return {"path": pages.path(request.headers), "secure": secure, "httponly": True, "samesite": "strict"}
 
 
 ROUTES = [
