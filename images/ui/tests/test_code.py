@@ -69,6 +69,7 @@ def test_files_are_shown_and_links_are_not(tmp_path: Path, times: int) -> None:
         (b"no tar", "cannot be unpacked"),
         (gzip.compress(_tar(a=b"x" * 2000)[:1500]), "cannot be unpacked"),
     ],
+    ids=["large", "large twice", "no gzip", "no tar", "cut off"],
 )
 def test_what_is_no_package_is_said_in_words(tmp_path: Path, data: bytes, why: str) -> None:
     with pytest.raises(Unreadable, match=why):
