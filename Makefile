@@ -147,7 +147,8 @@ lock: $(READY) ## Rewrite requirements.txt from pyproject.toml
 	  --custom-compile-command 'make lock' pyproject.toml --output-file requirements.txt
 
 .PHONY: check-ui
-check-ui: ui ## Types, lint and unit tests of the UI's pages
+check-ui: $(READY) ## Types, lint and unit tests of the UI's pages
+	@$(RUN) -m image_builder pages --packages
 	@for script in types lint test; do PATH="$$PWD/$(VENV)/bin:$$PATH" npm --prefix images/ui/web run --silent $$script; done
 
 .PHONY: e2e

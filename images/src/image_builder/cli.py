@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--dry-run", action="store_true", help="only say what would be done")
     text = "build the UI's pages where they changed, and print their folder"
     sub = commands.add_parser("pages", help=text, description=text.capitalize() + ".")
+    sub.add_argument("--packages", action="store_true", help="only install the packages that build and check them")
     sub.set_defaults(command=_pages)
     _add_cache(sub)
     return parser
@@ -177,7 +178,11 @@ def _values(options: argparse.Namespace) -> None:
 
 
 def _pages(options: argparse.Namespace) -> None:
-    print(pages.build(options.cache.resolve(), _say))
+    cache = options.cache.resolve()
+    if options.packages:
+        pages.install(cache)
+    else:
+        print(pages.build(cache, _say))
 
 
 def _list(options: argparse.Namespace) -> None:
