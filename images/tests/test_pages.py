@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,8 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     says = tmp_path / "says"
     says.touch()
     monkeypatch.setenv("NPM_SAYS", str(says))
-    monkeypatch.setattr(pages, "environment", lambda: os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"})
+    # npm is taken from beside the Python that runs.
+    monkeypatch.setattr(sys, "executable", str(programs / "python"))
     made = tmp_path / "web"
     (made / "src").mkdir(parents=True)
     (made / "src" / "main.tsx").write_text("1")

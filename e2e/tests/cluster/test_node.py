@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from cluster import command
+from cluster import command, node_image
 from cluster.kubectl import Kubectl
 from cluster.providers import provider_of
 from cluster.providers.kind import Kind
@@ -14,7 +14,6 @@ from cluster.settings import Settings
 
 pytestmark = pytest.mark.cluster
 
-UNIT = "/etc/systemd/system/services-stay.service"
 # No Service has this address: kind counts from the front.
 NOBODY = "10.96.255.254"
 ASK = f"""
@@ -35,9 +34,10 @@ def test_what_is_for_a_service_that_is_not_known_is_refused_and_leaves_no_node(
     provider = provider_of(settings)
     if not (isinstance(provider, Kind) and provider.from_packages):
         pytest.skip("the node is not one that was made here of packages")
-    look = [provider.nodes.engine, "exec", f"{settings.cluster}-control-plane", "test", "-e", UNIT]
-    if command.try_run(look, environment=provider.nodes.environment) is None:
-        pytest.skip("the node is of an earlier version and was started again with its data; `make down` makes way")
+    look = [provider.nodes.engine, "inspect", "--format", "{{.ImageName}}", f"{settings.cluster}-control-plane"]
+    made_of = command.run(look, log=settings.logs / "podman.log", environment=provider.nodes.environment).strip()
+    if made_of != node_image.build(settings.cache, settings.logs, print).reference:
+        pytest.skip("the node is of another version and was started again with its data; `make down` makes way")
     deployment = f"deployment/{settings.release}-metadata-service"
     argv = kubectl.argv("exec", "--namespace", settings.namespace, deployment, "--", "python3", "-c", ASK)
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True)

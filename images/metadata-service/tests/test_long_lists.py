@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import tempfile
+import resource
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -144,20 +143,16 @@ def test_half_a_list_is_never_answered() -> None:
         answered(give)
 
 
-def test_a_disk_without_room_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Full:
-        def __init__(self, **_: object) -> None:
-            self.closed = False
-
-        def write(self, part: bytes) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        def close(self) -> None:
-            self.closed = True
+def test_a_disk_without_room_is_503() -> None:
+    """A limit on the size of files stands for the disk's: the system refuses the write in the same way."""
 
     async def give(take: Take[object]) -> None:
-        take([1])
+        take(["x" * 2**21])
 
-    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", Full)
-    with pytest.raises(StorageBusy, match="_limit"):
-        answered(give)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, before[1]))
+    try:
+        with pytest.raises(StorageBusy, match="_limit"):
+            answered(give)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -33,7 +33,8 @@ def build(cache: Path, say: Callable[[str], None], web: Path = WEB) -> Path:
         say("building the UI's pages")
         install(cache, web)
         part = target.with_suffix(".part")
-        shutil.rmtree(part, ignore_errors=True)
+        if part.exists():
+            shutil.rmtree(part)
         argv = ["npm", "--prefix", str(web), "run", "build", "--", "--outDir", str(part), "--emptyOutDir"]
         log = cache / "logs" / "ui-pages.log"
         commands.run(argv, purpose="the pages' build", log=log, environment=environment())

@@ -6,6 +6,7 @@ and a client that reads slowly holds none of the few connections to the database
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
@@ -26,12 +27,13 @@ _encoder = msgspec.json.Encoder()
 async def answer_spooled(give: Callable[[Take[object]], Awaitable[None]], headers: dict[str, str]) -> Response:
     """The list that `give` gives, as JSON. Raises what that raises."""
     spool = _Spool()
-    try:
+    with contextlib.ExitStack() as kept:
+        kept.callback(spool.close)
         await give(spool.take)
-        return spool.answer(headers)
-    except BaseException:
-        spool.close()
-        raise
+        answer = spool.answer(headers)
+        # From here on the answer closes it.
+        kept.pop_all()
+    return answer
 
 
 class _Spool:
