@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 from metadata_testbed.postgres import PostgresServer
 from metadata_testbed.service import environment, free_port, run_command
 from metadata_testbed.waiting import eventually
 
 from metadata_service.settings import WrongSettings
+from metadata_service.storage.postgres.migrate import LOCK
 from ui_backend.settings import Settings
 
 _PROGRAM = [sys.executable, "-m", "ui_backend", "serve"]
@@ -58,6 +60,28 @@ def test_it_waits_for_the_tables_and_ends_when_it_is_told(postgres: PostgresServ
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line for line in lines if "traceback" in line] == []
     assert any(line.get("path") == "/api/runs" and line["status"] == 503 for line in lines)
+
+
+@pytest.mark.server
+def test_it_keeps_out_of_the_way_of_migrations(postgres: PostgresServer, tmp_path: Path) -> None:
+    """Both lock tables in an order of their own: at once, each could come to wait for the other."""
+    dsn, port = postgres.create_database("migrated"), free_port()
+    assert run_command("migrate", MF_METADATA_DB_DSN=dsn).returncode == 0
+    settings = {"MF_METADATA_DB_DSN": dsn, "MF_UI_METADATA_HOST": "127.0.0.1", "MF_UI_METADATA_PORT": str(port)}
+    with psycopg.connect(dsn, autocommit=True) as migrating, (tmp_path / "log").open("wb") as output:
+        migrating.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        process = subprocess.Popen(_PROGRAM, env=environment(**settings), stdout=output, stderr=output)
+        try:
+            _answers(process, port, "/api/readyz", 503)
+            eventually(
+                lambda: None if b"brought up to date" in (tmp_path / "log").read_bytes() else "silent", within=60
+            )
+            assert migrating.execute("SELECT to_regclass('tributary.changes')").fetchone() == (None,)
+            migrating.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+            _answers(process, port, "/api/readyz", 200)
+        finally:
+            process.kill()
+            process.wait(30)
 
 
 @pytest.mark.server

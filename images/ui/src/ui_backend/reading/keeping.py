@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import sqlite3
 
+from metadata_service.domain.refusals import StorageAway
 from metadata_service.storage.postgres.connections import Connection
+from metadata_service.storage.postgres.migrate import LOCK
 from metadata_service.storage.postgres.own_tables import make_schema
 from ui_backend.reading.ages import SUCCESS
 
@@ -65,10 +67,13 @@ async def keep_on_postgres(connection: Connection) -> None:
     """Make tables and triggers where they are not there, and fill in what was recorded before.
 
     The connection must be in autocommit mode. Needs the right to make a schema, or the schema, and triggers on the
-    tables of the metadata service.
+    tables of the metadata service. Raises StorageAway while migrations run.
     """
     if await _filled(connection) is None:
         async with connection.transaction():
+            # A trigger waits for an index that is being built on its table, which waits for this transaction.
+            if not await _one(connection, f"SELECT pg_try_advisory_xact_lock({LOCK})"):
+                raise StorageAway("Its schema is being brought up to date.")
             await make_schema(connection)
             # Another process may have done it meanwhile.
             if await _filled(connection) is None:
