@@ -32,6 +32,9 @@ CUSTOM = "ServiceMonitor"
 MAY_TALK_TO_THE_API_SERVER = "credentials"
 
 
+schema_contents = functools.cache(kubernetes_validate.utils.schema_contents)
+
+
 def containers(pods: Mapping[str, Object]) -> Iterator[tuple[str, Object]]:
     for owner, pod in pods.items():
         for container in [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]:
@@ -213,7 +216,9 @@ def test_every_image_is_the_one_of_the_values(pods: dict[str, Object]) -> None:
 
 
 @pytest.mark.parametrize("version", ["oldest", "newest"])
-def test_kubernetes_knows_every_field(objects: list[Object], version: str) -> None:
+def test_kubernetes_knows_every_field(objects: list[Object], version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # It reads the definitions of all kinds anew for each object.
+    monkeypatch.setattr(kubernetes_validate.utils, "schema_contents", schema_contents)
     wanted = oldest_kubernetes() if version == "oldest" else kubernetes_validate.latest_version()
     for each in objects:
         if each["kind"] != CUSTOM:

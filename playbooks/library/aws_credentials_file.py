@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from playbooks.module_utils.documented import arguments
     from playbooks.module_utils.kube_api import KubeApi, connect
     from playbooks.module_utils.kube_login import Refusal
-    from playbooks.module_utils.kube_objects import HIDDEN, HIDDEN_OTHER, decoded
+    from playbooks.module_utils.kube_objects import HIDDEN, HIDDEN_OTHER
+    from playbooks.module_utils.secret_reading import read_secret
 else:
     from ansible.module_utils.closed_file import holds, put
     from ansible.module_utils.documented import arguments
     from ansible.module_utils.kube_api import connect
     from ansible.module_utils.kube_login import Refusal
-    from ansible.module_utils.kube_objects import HIDDEN, HIDDEN_OTHER, decoded
+    from ansible.module_utils.kube_objects import HIDDEN, HIDDEN_OTHER
+    from ansible.module_utils.secret_reading import read_secret
 
 DOCUMENTATION = """
 module: aws_credentials_file
@@ -68,16 +70,9 @@ def content(access_key: str, secret_key: str) -> str:
 
 def wished(api: KubeApi, params: Mapping[str, Any], *, check: bool) -> str | None:
     """The text the file should have; None in check mode while the Secret is still to be made."""
-    secret = api.get("v1", "Secret", params["source_namespace"], params["source_name"])
-    name = f"Secret {params['source_namespace']}/{params['source_name']}"
-    if secret is None:
-        if check:
-            return None
-        raise Refusal(f"{name}: is not there to read the key from. Make it with the role credentials.")
-    held = decoded(secret)
-    if lacking := [key for key in (params["access_key"], params["secret_key"]) if not held.get(key)]:
-        raise Refusal(f"{name}: lacks {', '.join(lacking)}. Add it, or name another Secret.")
-    return content(held[params["access_key"]], held[params["secret_key"]])
+    keys = (params["access_key"], params["secret_key"])
+    held = read_secret(api, params["source_namespace"], params["source_name"], keys, check=check)
+    return None if held is None else content(*(held[key] for key in keys))
 
 
 def main() -> None:

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from playbooks.module_utils.documented import arguments
     from playbooks.module_utils.kube_api import KubeApi, connect
     from playbooks.module_utils.kube_login import Refusal
-    from playbooks.module_utils.kube_objects import HIDDEN, HIDDEN_OTHER, decoded
+    from playbooks.module_utils.kube_objects import HIDDEN, HIDDEN_OTHER
+    from playbooks.module_utils.secret_reading import read_secret
 else:
     from ansible.module_utils.closed_file import CLOSED, holds, put
     from ansible.module_utils.documented import arguments
     from ansible.module_utils.kube_api import connect
     from ansible.module_utils.kube_login import Refusal
-    from ansible.module_utils.kube_objects import HIDDEN, HIDDEN_OTHER, decoded
+    from ansible.module_utils.kube_objects import HIDDEN, HIDDEN_OTHER
+    from ansible.module_utils.secret_reading import read_secret
 
 DOCUMENTATION = """
 module: metaflow_config_file
@@ -56,15 +58,8 @@ OPEN = 0o644
 
 def read_token(api: KubeApi, params: Mapping[str, Any], *, check: bool) -> str | None:
     """The token; None in check mode while the Secret is still to be made. Raises Refusal."""
-    secret = api.get("v1", "Secret", params["token_namespace"], params["token_name"])
-    name = f"Secret {params['token_namespace']}/{params['token_name']}"
-    if secret is None:
-        if check:
-            return None
-        raise Refusal(f"{name}: is not there to read the token from. Make it with the role credentials.")
-    if not (token := decoded(secret).get("token")):
-        raise Refusal(f"{name}: lacks token. Add it, or name another Secret.")
-    return token
+    held = read_secret(api, params["token_namespace"], params["token_name"], ["token"], check=check)
+    return None if held is None else held["token"]
 
 
 def text(settings: Mapping[str, Any]) -> str:

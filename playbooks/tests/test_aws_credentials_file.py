@@ -82,9 +82,7 @@ def test_without_a_secret_check_mode_says_what_would_be_written_and_apply_refuse
 ) -> None:
     assert run("aws_credentials_file", check=True, **arguments)["changed"]
     refused = run("aws_credentials_file", **arguments)
-    assert refused["msg"] == (
-        f"Secret {namespace}/key: is not there to read the key from. Make it with the role credentials."
-    )
+    assert refused["msg"] == (f"Secret {namespace}/key: is not there to be read. Make it with the role credentials.")
     assert not file.exists()
 
 

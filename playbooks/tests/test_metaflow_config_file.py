@@ -76,7 +76,7 @@ def test_a_token_that_is_not_there_is_refused(
     cluster: Cluster, namespace: str, run: Run, arguments: dict[str, Any], file: Path
 ) -> None:
     assert run("metaflow_config_file", check=True, **arguments)["changed"]
-    missing = f"Secret {namespace}/client: is not there to read the token from. Make it with the role credentials."
+    missing = f"Secret {namespace}/client: is not there to be read. Make it with the role credentials."
     assert run("metaflow_config_file", **arguments)["msg"] == missing
     put_token(cluster, namespace, FIRST, key="another")
     lacking = f"Secret {namespace}/client: lacks token. Add it, or name another Secret."

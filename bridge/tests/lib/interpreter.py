@@ -125,8 +125,7 @@ class Interpreter:
         container = self.executors[label]["container"]
         attempts = task.get("retryPolicy", {}).get("maxRetryCount", 0) + 1
         outputs = component.get("outputDefinitions", {}).get("parameters", {})
-        folder = Path(self._folder, str(len(self.ran)))
-        files = {name: Path(folder, "out", name) for name in outputs}
+        files = {name: Path(self._folder, "out", f"{len(self.ran)}-{name}") for name in outputs}
         argv = tuple(_filled(part, values, files) for part in (*container["command"], *container["args"]))
         for attempt in range(attempts):
             suffix = f".executor({attempt})" if attempts > 1 else ".executor"
