@@ -17,7 +17,7 @@ CHART = Path(__file__).parents[1] / "tributary"
 RELEASE, NAMESPACE = "probe", "platform"
 # Helm built from its module knows no Kubernetes version of its own.
 KUBERNETES = "1.34.4"
-IMAGES = ("database", "objectStore", "metadataService", "setup", "taskBase", "taskDemo")
+IMAGES = ("database", "objectStore", "metadataService", "ui", "setup", "taskBase", "taskDemo")
 IMAGE_VALUES = {key: {"image": {"repository": f"registry.test/{key.lower()}", "tag": "0123456789ab"}} for key in IMAGES}
 
 EXTERNAL = {
@@ -42,6 +42,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "monitored": ("production", {"metadataService": {"serviceMonitor": {"create": True, "labels": ["release=ours"]}}}),
     "retention": ("production", {"metadataService": {"retention": RETENTION}}),
     "node-ports": ("production", {"exposure": {"type": "NodePort", "cidrs": ["192.0.2.0/24"], "namespaces": []}}),
+    "without-ui": ("production", {"ui": {"enabled": False, "image": {"repository": "", "tag": ""}}}),
     "closed": ("production", {"exposure": {"namespaces": []}, "imagePullSecrets": ["registry"]}),
 }
 

@@ -182,7 +182,7 @@ def test_every_pod_is_admitted_where_the_restricted_standard_is_enforced(
         }
         status, content = kubernetes.call("POST", f"/api/v1/namespaces/{NAMESPACE}/pods?dryRun=All", pod)
         assert status == 201, content
-    assert len(workloads) == 5
+    assert len(workloads) == 6
 
 
 def test_the_standard_is_really_enforced(kubernetes: Kubernetes) -> None:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
         ({"metadataService": {"serviceMonitor": {"labels": ["ours"]}}}, "/metadataService/serviceMonitor/labels/0"),
         ({"metadataService": {"serviceMonitor": {"interval": 30}}}, "/metadataService/serviceMonitor/interval"),
         ({"metadataService": {"retention": {"schedule": "daily"}}}, "/metadataService/retention/schedule"),
+        ({"ui": {"prefix": "metaflow"}}, "/ui/prefix"),
+        ({"ui": {"kubeflowUrl": "kubeflow.example.org"}}, "/ui/kubeflowUrl"),
+        ({"ui": {"auth": {"tokens": True}}}, "additional properties 'auth' not allowed"),
         ({"client": {"objectStoreUrl": "store.example.org"}}, "/client/objectStoreUrl"),
         ({"exposure": {"type": "NodePort", "networkPolicies": True}}, "/exposure/cidrs"),
         ({"exposure": {"type": "LoadBalancer"}}, "/exposure/type"),
@@ -48,8 +51,13 @@ def test_a_wrong_value_is_named(chart: Chart, values: dict[str, Any], said: str)
 
 def test_every_absent_image_is_named_at_once(chart: Chart) -> None:
     absent = {"image": {"repository": "", "tag": ""}}
-    said = chart.refusal({"database": absent, "metadataService": {"image": {"tag": ""}}, "taskDemo": absent})
-    assert "values: metadataService.image, database.image lack repository or tag. Pass the image values with -f" in said
+    said = chart.refusal(
+        {"database": absent, "metadataService": {"image": {"tag": ""}}, "ui": absent, "taskDemo": absent}
+    )
+    assert (
+        "values: metadataService.image, ui.image, database.image lack repository or tag. Pass the image values with -f"
+        in said
+    )
 
 
 def test_images_that_nothing_runs_are_not_asked_for(chart: Chart) -> None:
@@ -59,6 +67,7 @@ def test_images_that_nothing_runs_are_not_asked_for(chart: Chart) -> None:
         "objectStore": {**absent, "mode": "external", "endpoint": "https://s3.example.org", "secret": "ours"},
         "setup": absent,
         "taskDemo": absent,
+        "ui": {**absent, "enabled": False},
     }
     assert chart.render(external)
 

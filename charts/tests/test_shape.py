@@ -20,6 +20,9 @@ from metadata_service.retention.command import add_arguments
 from metadata_service.settings import SHORTEST_TOKEN, DatabaseSettings, Settings
 from release_setup.__main__ import main
 from release_setup.credentials import PASSWORD_LENGTH, wanted_secrets
+from ui_backend.api.operations import ROUTES as UI_OPERATIONS
+from ui_backend.settings import KNOWN as UI_KNOWN
+from ui_backend.settings import Settings as UiSettings
 
 if TYPE_CHECKING:
     from charts.tests.conftest import Chart
@@ -30,6 +33,7 @@ CHART = ROOT / "charts" / "tributary"
 CORE = {
     ("ConfigMap", "probe-facts"),
     ("Deployment", "probe-metadata-service"),
+    ("Deployment", "probe-ui"),
     ("Job", "probe-setup-bucket-HASH"),
     ("Job", "probe-setup-credentials-HASH"),
     ("Role", "probe-setup"),
@@ -37,6 +41,7 @@ CORE = {
     ("Service", "probe-database"),
     ("Service", "probe-metadata-service"),
     ("Service", "probe-object-store"),
+    ("Service", "probe-ui"),
     ("ServiceAccount", "probe-setup"),
     ("StatefulSet", "probe-database"),
     ("StatefulSet", "probe-object-store"),
@@ -46,7 +51,9 @@ GUARDS = {
     ("NetworkPolicy", "probe-metadata-service"),
     ("NetworkPolicy", "probe-object-store"),
     ("NetworkPolicy", "probe-setup"),
+    ("NetworkPolicy", "probe-ui"),
     ("PodDisruptionBudget", "probe-metadata-service"),
+    ("PodDisruptionBudget", "probe-ui"),
 }
 CREDENTIALS = {
     ("Job", "probe-setup-credentials-HASH"),
@@ -84,8 +91,9 @@ def environment(job: dict[str, Any]) -> dict[str, str]:
         ("kind", {}, CORE),
         ("production", {}, CORE | GUARDS),
         ("kind", {"credentials": {"create": False}}, CORE - CREDENTIALS),
+        ("kind", {"ui": {"enabled": False}}, CORE - {("Deployment", "probe-ui"), ("Service", "probe-ui")}),
     ],
-    ids=["kind", "production", "secrets-given"],
+    ids=["kind", "production", "secrets-given", "without-ui"],
 )
 def test_a_release_is_exactly_this(
     chart: Chart, profile: str, values: dict[str, Any], wanted: set[tuple[str, str]]
@@ -114,6 +122,36 @@ def test_the_metadata_service_knows_every_setting_that_it_is_given(chart: Chart,
     access = settings.access
     assert access.tokens == bool(access.admin_digest) == bool(access.write_digest) == tokens
     assert settings.database.address == "probe-database.platform.svc:5432/metaflow"
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+def test_the_ui_reads_where_the_release_writes_and_lets_in_whom_the_service_lets_in(chart: Chart, tokens: bool) -> None:
+    values = {
+        "metadataService": {"auth": {"tokens": tokens, "trustedHeader": "x-user", "trustedProxies": ["10.0.0.0/8"]}},
+        "ui": {"prefix": "/metaflow", "kubeflowUrl": "https://kubeflow.example.org/_/pipeline/"},
+        "objectStore": {"bucket": "ours", "prefix": "deep/er"},
+    }
+    (container,) = named(chart.render(values), "Deployment", "probe-ui")["spec"]["template"]["spec"]["containers"]
+    given = {variable["name"]: variable.get("value", "what a Secret of theirs holds") for variable in container["env"]}
+    settings = UiSettings.from_environ(given)
+    keys = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    assert given.keys() - UI_KNOWN.keys() == keys
+    assert settings.port == container["ports"][0]["containerPort"]
+    assert isinstance(settings.database, DatabaseSettings)
+    assert settings.database.address == "probe-database.platform.svc:5432/metaflow"
+    assert (settings.datastore.s3_root, settings.datastore.s3_endpoint) == (
+        "s3://ours/deep/er",
+        "http://probe-object-store.platform.svc:9000",
+    )
+    assert settings.access.tokens == bool(settings.access.write_digest) == tokens
+    assert (settings.pages.prefix, settings.pages.kubeflow) == ("/metaflow", "https://kubeflow.example.org/_/pipeline")
+
+
+def test_the_ui_is_asked_what_it_answers(chart: Chart) -> None:
+    (container,) = named(chart.render(), "Deployment", "probe-ui")["spec"]["template"]["spec"]["containers"]
+    probes = {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
+    assert probes <= {f"/api{route.path}" for route in UI_OPERATIONS}
+    assert probes == {"/api/ping", "/api/readyz"}
 
 
 def test_an_external_database_may_have_a_replica_and_a_pooler(chart: Chart) -> None:
@@ -221,7 +259,8 @@ def test_the_chart_has_the_version_of_the_project() -> None:
 
 
 def test_the_facts_of_a_release(chart: Chart) -> None:
-    values = {"client": {"metadataServiceUrl": "http://127.0.0.1:21000", "objectStoreUrl": "http://127.0.0.1:21001"}}
+    client = {"metadataServiceUrl": "http://127.0.0.1:21000", "objectStoreUrl": "http://127.0.0.1:21001"}
+    values = {"client": {**client, "uiUrl": "http://127.0.0.1:21003/metaflow"}}
     assert named(chart.render(values), "ConfigMap", "probe-facts")["data"] == {
         "release": "probe",
         "namespace": "platform",
@@ -229,6 +268,7 @@ def test_the_facts_of_a_release(chart: Chart) -> None:
         "metadata-service-url": "http://probe-metadata-service.platform.svc:8080",
         "metadata-service-admin-secret": "",
         "metadata-service-client-secret": "",
+        "ui-url": "http://probe-ui.platform.svc:8083",
         "object-store-url": "http://probe-object-store.platform.svc:9000",
         "object-store-bucket": "metaflow",
         "object-store-secret": "probe-object-store-metaflow",
@@ -242,7 +282,10 @@ def test_the_facts_of_a_release(chart: Chart) -> None:
         "demo-image": "registry.test/taskdemo:0123456789ab",
         "client-metadata-service-url": "http://127.0.0.1:21000",
         "client-object-store-url": "http://127.0.0.1:21001",
+        "client-ui-url": "http://127.0.0.1:21003/metaflow",
     }
+    without = named(chart.render({**values, "ui": {"enabled": False}}), "ConfigMap", "probe-facts")["data"]
+    assert (without["ui-url"], without["client-ui-url"]) == ("", "")
 
 
 def test_a_digest_is_joined_as_a_digest(chart: Chart) -> None:
@@ -257,7 +300,12 @@ def test_ports_of_the_kind_profile_are_those_that_kind_maps(chart: Chart) -> Non
         for each in chart.render()
         if each["kind"] == "Service"
     }
-    assert ports == {"probe-database": None, "probe-metadata-service": 30080, "probe-object-store": 30900}
+    assert ports == {
+        "probe-database": None,
+        "probe-metadata-service": 30080,
+        "probe-object-store": 30900,
+        "probe-ui": 30083,
+    }
 
 
 def test_volumes_outlive_the_release(chart: Chart) -> None:
@@ -270,12 +318,12 @@ def test_volumes_outlive_the_release(chart: Chart) -> None:
         assert "storageClassName" not in claim["spec"]
 
 
-def test_the_database_lets_in_the_metadata_service_and_nobody_else(chart: Chart) -> None:
+def test_the_database_lets_in_the_metadata_service_and_the_ui_and_nobody_else(chart: Chart) -> None:
     spec = named(chart.render(profile="production"), "NetworkPolicy", "probe-database")["spec"]
     (rule,) = spec["ingress"]
-    (peer,) = rule["from"]
-    assert peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "metadata-service"
-    assert peer.keys() == {"podSelector"}
+    peers = [peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in rule["from"]]
+    assert peers == ["metadata-service", "ui"]
+    assert all(peer.keys() == {"podSelector"} for peer in rule["from"])
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     assert "egress" not in spec
 
@@ -283,7 +331,7 @@ def test_the_database_lets_in_the_metadata_service_and_nobody_else(chart: Chart)
 def test_steps_reach_service_and_store(chart: Chart) -> None:
     values = {"exposure": {"namespaces": ["kubeflow", "team-a"]}}
     objects = chart.render(values, profile="production")
-    for component in ("metadata-service", "object-store"):
+    for component in ("metadata-service", "object-store", "ui"):
         (rule,) = named(objects, "NetworkPolicy", f"probe-{component}")["spec"]["ingress"]
         spaces = {
             peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]

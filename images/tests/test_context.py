@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from image_builder import content, context, lock, python_packages, table
+from image_builder import content, context, lock, pages, python_packages, table
 from image_builder.errors import BuildFailed, Refused
 from image_builder.plan import plan
 
@@ -103,6 +103,22 @@ def test_two_things_at_one_place_are_refused(checkout: Checkout, tmp_path: Path)
     checkout.edit(lambda document: document["images"]["parent"].update(files={"Dockerfile": "code/x"}))
     with pytest.raises(Refused, match="two things lie at 'Dockerfile'"):
         assemble(checkout, tmp_path / "context", "parent")
+
+
+def test_built_pages_lie_in_pages(checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = checkout.write("web/package-lock.json", "{}").parent
+    built = checkout.write("built/pages/assets/main.js", "1").parents[1]
+    asked: list[Path] = []
+
+    def build(cache: Path, say: object, web: Path) -> Path:
+        asked.append(web)
+        return built
+
+    monkeypatch.setattr(pages, "build", build)
+    checkout.edit(lambda table: table["images"]["other"].update(pages="web"))
+    folder = assemble(checkout, tmp_path / "context", "other")
+    assert names(folder) == ["Dockerfile", "bin/tool", "pages/assets/main.js"]
+    assert asked == [sources]
 
 
 def test_links_stay_links(checkout: Checkout, tmp_path: Path) -> None:

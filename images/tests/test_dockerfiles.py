@@ -77,7 +77,9 @@ PYTHON_VARIABLES = ["PYTHONPATH=/opt/site", "PYTHONUNBUFFERED=1", "HOME=/tmp", "
 @pytest.mark.parametrize("image", [name for name, image in TABLE.images.items() if image.python])
 def test_python_images_are_laid_out_alike(image: str) -> None:
     found = instructions(TABLE.images[image].folder / "Dockerfile")
-    assert [each for each in found if each[0] in {name for name, _ in PYTHON_LAYERS}] == PYTHON_LAYERS
+    pages = [("COPY", "pages/ /opt/pages/")] if TABLE.images[image].pages else []
+    wanted = [*PYTHON_LAYERS[:-1], *pages, PYTHON_LAYERS[-1]]
+    assert [each for each in found if each[0] in {name for name, _ in PYTHON_LAYERS}] == wanted
     (variables,) = [arguments.split() for name, arguments in found if name == "ENV"]
     assert variables[: len(PYTHON_VARIABLES)] == PYTHON_VARIABLES
 
@@ -91,7 +93,8 @@ def test_the_account_is_that_of_the_images() -> None:
 @pytest.mark.parametrize(
     ("image", "more", "extras"),
     [
-        ("metadata-service", [], ["service"]),
+        ("metadata-service", [], ["serving", "service"]),
+        ("ui", [], ["serving", "ui"]),
         ("setup", [], ["setup"]),
         ("task-base", ["metaflow"], ["task"]),
         ("task-demo", ["metaflow"], ["task", "demo"]),
@@ -103,5 +106,5 @@ def test_an_image_carries_just_what_its_extras_say(image: str, more: list[str], 
 
         project = tomllib.loads((TABLE.checkout / "pyproject.toml").read_text())["project"]
         wanted = [entry for extra in extras for entry in project["optional-dependencies"][extra]]
-        names = [*more, *(re.split("[<>=~! ]", entry)[0] for entry in wanted)]
+        names = [*more, *(re.split("[<>=~! ]", entry)[0] for entry in wanted if not entry.startswith(project["name"]))]
         assert sorted(map(lock.normal, names)) == sorted(map(lock.normal, TABLE.images[image].python))

@@ -144,3 +144,14 @@ def test_given_files_are_just_those_that_the_table_lists(checkout: Checkout, giv
     checkout.edit(lambda table: table["images"]["other"].update(given=["bin/a"]))
     with pytest.raises(Refused, match=said):
         plan(table.read(checkout.table), None, world="packages", given=given)
+
+
+def test_pages_count_by_their_sources(checkout: Checkout) -> None:
+    checkout.write("web/package-lock.json", "{}")
+    before = tags(checkout)
+    checkout.edit(lambda table: table["images"]["other"].update(pages="web"))
+    bare = tags(checkout)
+    assert {name for name in before if before[name] != bare[name]} == {"other"}
+    assert changed(checkout, lambda it: it.write("web/node_modules/x.js", "1")) == set()
+    assert changed(checkout, lambda it: it.write("web/dist/index.html", "1")) == set()
+    assert changed(checkout, lambda it: it.write("web/src/main.tsx", "1")) == {"other"}

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.slow
 
 PYTHON_IMAGES = {
     "metadata-service": ["metadata_service", "starlette", "uvicorn", "msgspec", "psycopg_pool", "psycopg_binary"],
+    "ui": ["ui_backend.serving", "starlette", "uvicorn", "wsproto", "psycopg_pool", "psycopg_binary", "minio", "regex"],
     "setup": ["release_setup", "minio", "certifi"],
     "task-base": ["metaflow", "boto3", "requests"],
     "task-demo": ["metaflow", "boto3", "sklearn.svm", "matplotlib.pyplot"],

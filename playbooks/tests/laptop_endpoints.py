@@ -1,4 +1,4 @@
-"""What a client meets on this machine: metadata service, Kubeflow Pipelines, an object store that knows one key."""
+"""What a client meets on this machine: metadata service, Kubeflow Pipelines, UI, an object store that knows one key."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ HEALTHY = b'{"tag_name": "2.16.1", "multi_user": false}'
 
 
 class LaptopEndpoints:
-    """One server for all three. Tests change what it answers, and look at what it was asked."""
+    """One server for all of them. Tests change what it answers, and look at what it was asked."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, tuple[int, bytes]] = {"/ping": (200, b"pong"), "/apis/v2beta1/healthz": (200, HEALTHY)}
+        self.answers: dict[str, tuple[int, bytes]] = {
+            "/ping": (200, b"pong"),
+            "/apis/v2beta1/healthz": (200, HEALTHY),
+            "/metaflow-ui/api/ping": (200, b"pong"),
+        }
         # The access key that opens the bucket; None for any.
         self.access_key: Callable[[], str | None] = lambda: None
         self.asked: list[str] = []
@@ -43,7 +47,7 @@ class LaptopEndpoints:
         if self.busy:
             self.busy -= 1
             return 503, b""
-        if not path.startswith("/metaflow"):
+        if path.split("/")[1] != "metaflow":
             return self.answers.get(path, (404, b""))
         signed = re.search(r"Credential=([^/]+)/", authorization)
         wanted = self.access_key()

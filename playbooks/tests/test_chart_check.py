@@ -13,7 +13,7 @@ from playbooks.tests.conftest import ROOT, Run
 
 IMAGES = {
     component: {"image": {"repository": f"localhost/tributary/{component.lower()}", "tag": "0123456789ab"}}
-    for component in ("database", "objectStore", "metadataService", "setup", "taskBase")
+    for component in ("database", "objectStore", "metadataService", "ui", "setup", "taskBase")
 }
 
 

@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 GIVEN = "a-given-password-that-nobody-may-see"
 IMAGES = {
     component: {"image": {"repository": f"localhost/tributary/{component.lower()}", "tag": "0123456789ab"}}
-    for component in ("database", "objectStore", "metadataService", "setup", "taskBase", "taskDemo")
+    for component in ("database", "objectStore", "metadataService", "ui", "setup", "taskBase", "taskDemo")
 }
 LINK = ("Secret", "ConfigMap", "Role", "RoleBinding")
 SECRETS = ("tributary-database", "tributary-object-store-root", "tributary-object-store-metaflow")
@@ -83,6 +83,7 @@ class World:
             "tributary_client_metadata_service_url": laptop.url,
             "tributary_client_object_store_url": laptop.url,
             "tributary_client_kubeflow_pipelines_url": laptop.url,
+            "tributary_client_ui_url": f"{laptop.url}/metaflow-ui",
             "tributary_database_password": GIVEN,
         }
 
@@ -257,6 +258,7 @@ def test_the_laptop_gets_a_config_of_addresses_that_work_there(world: World, ins
     config = json.loads((world.client / "config.json").read_text())
     assert config["METAFLOW_SERVICE_URL"] == config["METAFLOW_S3_ENDPOINT_URL"] == world.laptop.url
     assert config["METAFLOW_KUBEFLOW_PIPELINES_URL"] == world.laptop.url
+    assert config["METAFLOW_UI_URL"] == f"{world.laptop.url}/metaflow-ui"
     assert config["METAFLOW_KUBERNETES_CONTAINER_IMAGE"] == "localhost/tributary/taskbase:0123456789ab"
     assert stat.S_IMODE((world.client / "credentials").stat().st_mode) == 0o600
     script = f". {world.client / 'env.sh'} && env"
@@ -352,6 +354,19 @@ def test_an_address_that_does_not_answer_is_named(world: World, installed: Playe
     world.laptop.answers["/ping"] = pong
     assert refused.code == 2
     assert refused.failure.startswith(f"metadata service: {world.laptop.url}/ping answers 404.")
+
+
+def test_without_a_ui_this_machine_is_told_of_none(world: World, installed: Played, tmp_path: Path) -> None:
+    (tmp_path / "without.yaml").write_text("ui: {enabled: false}\n")
+    files = [*world.variables["tributary_values_files"], str(tmp_path / "without.yaml")]
+    without = world.play("install", tributary_values_files=files)
+    # The release and the config.
+    assert (without.code, without.changed) == (0, 2), without.printed
+    assert world.bare.look("Service", "tributary", "tributary-ui") is None
+    assert "METAFLOW_UI_URL" not in json.loads((world.client / "config.json").read_text())
+    back = world.play("install")
+    assert (back.code, back.changed) == (0, 2), back.printed
+    assert world.bare.look("Service", "tributary", "tributary-ui") is not None
 
 
 def test_uninstalling_keeps_what_was_recorded_and_a_new_installation_takes_it_up(

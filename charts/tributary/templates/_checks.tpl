@@ -4,6 +4,9 @@ Takes $. The image values are not defaults of the chart, because their tags are 
 */ -}}
 {{- define "tributary.checks" -}}
 {{- $needed := list "metadataService" "taskBase" -}}
+{{- if .Values.ui.enabled -}}
+{{- $needed = append $needed "ui" -}}
+{{- end -}}
 {{- if eq .Values.database.mode "internal" -}}
 {{- $needed = append $needed "database" -}}
 {{- end -}}

@@ -74,6 +74,13 @@ Takes (list $ COMPONENT).
 {{- printf "http://%s:8080" (include "tributary.host" (list $ "metadata-service")) -}}
 {{- end -}}
 
+{{- /* tributary.uiUrl: takes $; the URL that pods use, or nothing where there is no UI. */ -}}
+{{- define "tributary.uiUrl" -}}
+{{- if .Values.ui.enabled -}}
+{{- printf "http://%s:8083" (include "tributary.host" (list $ "ui")) -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* tributary.objectStoreUrl: takes $; the URL that pods use. */ -}}
 {{- define "tributary.objectStoreUrl" -}}
 {{- $ours := printf "http://%s:9000" (include "tributary.host" (list $ "object-store")) -}}

@@ -77,7 +77,7 @@ spec:
 {{- end -}}
 
 {{- /*
-tributary.databaseEnv: how the metadata service finds the database, in the names that upstream's service reads too.
+tributary.databaseEnv: how the metadata service and the UI find the database, in the names that upstream's service reads too.
 Takes $.
 */ -}}
 {{- define "tributary.databaseEnv" -}}
@@ -102,7 +102,7 @@ Takes $.
 {{- end -}}
 
 {{- /*
-tributary.accessEnv: whom the metadata service lets in, when it asks for tokens.
+tributary.accessEnv: whom the metadata service and the UI let in, when they ask for tokens.
 Takes $.
 */ -}}
 {{- define "tributary.accessEnv" -}}

@@ -7,6 +7,7 @@ their own, which lie in files: `stop` ends those groups and nothing else.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -41,11 +42,22 @@ class Forward:
 def wanted(settings: Settings) -> list[Forward]:
     """All forwards that a laptop needs."""
     ports, release = settings.ports, settings.release
+    ui = Forward("ui", ports.ui, settings.namespace, f"{release}-ui", 8083)
     return [
         Forward("metadata-service", ports.metadata_service, settings.namespace, f"{release}-metadata-service", 8080),
         Forward("object-store", ports.object_store, settings.namespace, f"{release}-object-store", 9000),
         Forward("kubeflow-pipelines", ports.kubeflow_pipelines, settings.kubeflow_namespace, "ml-pipeline", 8888),
+        *([ui] if _has_ui(settings) else []),
     ]
+
+
+def _has_ui(settings: Settings) -> bool:
+    """Whether the release has a UI: values may leave it out, and the playbooks tell the laptop's config."""
+    try:
+        config = json.loads((settings.client / "config.json").read_text())
+    except FileNotFoundError:
+        return False
+    return "METAFLOW_UI_URL" in config
 
 
 def start(settings: Settings, kubectl: Kubectl, say: Say) -> None:

@@ -121,8 +121,16 @@ def show(settings: Settings, found: DemoRun, *, again: bool) -> str:
             f"  metadata service     {config['METAFLOW_SERVICE_URL']}",
             f"  object store         {config['METAFLOW_S3_ENDPOINT_URL']}",
             f"  Kubeflow Pipelines   {config['METAFLOW_KUBEFLOW_PIPELINES_URL']}",
+            *_of_the_ui(config.get("METAFLOW_UI_URL"), found),
         ]
     )
+
+
+def _of_the_ui(url: str | None, found: DemoRun) -> list[str]:
+    """What to open in a browser, where there is a UI."""
+    if not url:
+        return []
+    return [f"  UI                   {url}", "", f"Look at this run: {url}/{FLOW_NAME}/{found.run_id}"]
 
 
 def _state(laptop: Laptop, run_id: str) -> str:

@@ -31,6 +31,7 @@ def variables(settings: Settings, *, helm: Path, values: Sequence[Path]) -> dict
         "tributary_client_metadata_service_url": address(settings.ports.metadata_service),
         "tributary_client_object_store_url": address(settings.ports.object_store),
         "tributary_client_kubeflow_pipelines_url": address(settings.ports.kubeflow_pipelines),
+        "tributary_client_ui_url": address(settings.ports.ui),
     }
 
 

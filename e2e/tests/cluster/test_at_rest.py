@@ -24,6 +24,6 @@ def test_the_platform_takes_less_than_its_limit(settings: Settings, kubernetes_a
             if pod["podRef"]["namespace"] == settings.namespace:
                 found[pod["podRef"]["name"]] = pod["memory"]["workingSetBytes"] / 2**20
     print("\n".join(f"{mib:6.1f} MiB  {name}" for name, mib in sorted(found.items())))
-    for component in ("database", "object-store", "metadata-service"):
-        assert any(component in name for name in found), f"no figure of {component}"
+    for component in ("database", "object-store", "metadata-service", "ui"):
+        assert any(f"{settings.release}-{component}-" in name for name in found), f"no figure of {component}"
     assert sum(found.values()) < LIMIT_MIB

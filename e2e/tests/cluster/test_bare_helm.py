@@ -42,14 +42,14 @@ def test_a_bare_release_becomes_ready(helm: list[str], settings: Settings, kuber
     install = [
         *("upgrade", "--install", RELEASE, str(chart), "--create-namespace"),
         *("--values", str(chart / "profiles" / "production.yaml"), "--values", str(settings.images)),
-        *("--set", "metadataService.replicas=1"),
+        *("--set", "metadataService.replicas=1,ui.replicas=1"),
     ]
     subprocess.run([*helm, *install], timeout=300, check=True)
 
     def not_ready() -> str | None:
         pods = kubernetes_api.list_namespaced_pod(NAMESPACE).items
         components = {pod.metadata.labels["app.kubernetes.io/component"]: pod for pod in pods}
-        for component in ("database", "object-store", "metadata-service"):
+        for component in ("database", "object-store", "metadata-service", "ui"):
             conditions = components[component].status.conditions if component in components else []
             if {each.type: each.status for each in conditions or []}.get("Ready") != "True":
                 return f"{component} is not ready"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -65,6 +66,13 @@ def test_each_port_listens_after_the_start(ours: Settings, kubectl: Kubectl) -> 
     assert [line.split()[-1] for line in lines] == ["metadata-service", "object-store", "kubeflow-pipelines"]
     assert not any(is_free(each.port) for each in forward.wanted(ours))
     assert forward.running(ours) == ["kubeflow-pipelines", "metadata-service", "object-store"]
+
+
+def test_a_release_with_a_ui_gets_its_port_too(ours: Settings, kubectl: Kubectl) -> None:
+    ours.client.mkdir(parents=True)
+    (ours.client / "config.json").write_text(json.dumps({"METAFLOW_UI_URL": f"http://127.0.0.1:{ours.ports.ui}"}))
+    assert f"127.0.0.1:{ours.ports.ui} is ui" in start(ours, kubectl)
+    assert "ui" in forward.running(ours)
 
 
 def test_a_second_start_leaves_the_first_alone(ours: Settings, kubectl: Kubectl, tmp_path: Path) -> None:

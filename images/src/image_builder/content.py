@@ -12,7 +12,7 @@ A_FIXED_TIME = 946_684_800
 # Left by tools beside the sources; no part of any image.
 _LEFTOVERS = ("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".DS_Store")
 # An image's program and its tests lie beside its Dockerfile, but enter only when the table names them as sources.
-_BESIDE_THE_DOCKERFILE = ("src", "tests", "README.md")
+_BESIDE_THE_DOCKERFILE = ("src", "web", "tests", "README.md")
 
 
 def files(folder: Path) -> Iterator[Path]:

@@ -1,7 +1,8 @@
 """Lays out the folder that a Dockerfile sees: the image's own files, and beside them all that was fetched or built.
 
 bin/<program>   programs built from Go modules        site/   Python packages, compiled
-src/<folder>    the folders of `sources`, compiled    and what `files` and `given` name, at their places
+src/<folder>    the folders of `sources`, compiled    pages/   what is built of `pages`
+and what `files` and `given` name, at their places
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from image_builder import content, python_packages
+from image_builder import content, pages, python_packages
 from image_builder.errors import Refused
 from image_builder.plan import Planned
 
@@ -27,7 +28,7 @@ def assemble(
 ) -> None:
     """Fill an empty folder.
 
-    Raises BuildFailed when packages cannot be fetched, and Refused when two things take one place.
+    Raises BuildFailed when packages cannot be fetched or pages built, and Refused when two things take one place.
     """
     image = planned.image
     _lay(image.folder, content.image_files(image.folder), folder)
@@ -39,6 +40,8 @@ def assemble(
         python_packages.compile_bytecode(folder / "src", planned.python, say)
     for place, path in (*((place, checkout / path) for place, path in image.files), *planned.given):
         _lay_tree(path, folder / place)
+    if image.pages:
+        _lay_tree(pages.build(cache, say, checkout / image.pages), folder / "pages")
     content.settle(folder)
     if planned.packages:
         site = python_packages.install(planned.packages, planned.python, cache=cache, say=say)

@@ -45,7 +45,12 @@ def build(cache: Path, say: Callable[[str], None], web: Path = WEB) -> Path:
 
 def folder(cache: Path, web: Path = WEB) -> Path:
     """Where the pages of these sources lie once they are built."""
-    return cache / "ui" / f"pages-{content.digest(web, sources(web))[:12]}"
+    return cache / "ui" / f"pages-{digest(web)[:12]}"
+
+
+def digest(web: Path) -> str:
+    """The hash of all files that the build reads."""
+    return content.digest(web, sources(web))
 
 
 def sources(web: Path) -> Iterator[Path]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_builder import bases, content, lock, python_packages
+from image_builder import bases, content, lock, pages, python_packages
 from image_builder.errors import Refused
 from image_builder.table import SCRATCH, Image, Table
 
@@ -83,6 +83,9 @@ def _plan_one(
         "files": [(place, _digest(table.checkout / path)) for place, path in image.files],
         "given": [(place, _digest(path)) for place, path in sorted(given.items())],
     }
+    if image.pages:
+        # Of the sources: a machine without npm gives the same name.
+        material["pages"] = pages.digest(table.checkout / image.pages)
     if image.base in table.images:
         parent = planned[image.base]
         material["parent"] = parent.content

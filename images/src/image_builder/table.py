@@ -41,7 +41,7 @@ class Base:
 
 @dataclass(frozen=True)
 class Image:
-    """One image of the table. Paths in sources, files and lock are relative to the checkout."""
+    """One image of the table. Paths in sources, files, pages and lock are relative to the checkout."""
 
     name: str
     base: str
@@ -55,6 +55,7 @@ class Image:
     sources: tuple[str, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     given: tuple[str, ...] = ()
+    pages: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ _PROGRAM: dict[str, _Look] = {
 _IMAGE: dict[str, _Look] = {
     "base": _is_text, "folder": _is_text, "repository": _is_text, "tag": _is_text, "lock": _is_text,
     "args": _is_mapping, "programs": _is_list, "python": _is_list, "sources": _is_list, "files": _is_mapping,
-    "given": _is_list,
+    "given": _is_list, "pages": _is_text,
 }  # fmt: skip
 _SECTIONS: dict[str, tuple[dict[str, _Look], tuple[str, ...]]] = {
     "bases": (_BASE, ("registry", "suite", "packages", "renewed")),
@@ -240,6 +241,7 @@ def _check_image(table: Table, image: Image) -> Iterator[str]:
     if not (image.folder / "Dockerfile").is_file():
         yield f"{where}: there is no Dockerfile in {image.folder.name}/. Add it, or name another folder."
     wanted = [*image.sources, *(source for _, source in image.files), *([image.lock] if image.python else [])]
+    wanted += [f"{image.pages}/package-lock.json"] if image.pages else []
     for source in wanted:
         if not (table.checkout / source).exists():
             yield f"{where}: there is no {source!r} in the checkout. Correct the path."

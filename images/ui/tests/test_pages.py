@@ -52,6 +52,26 @@ def test_every_address_is_the_document(folder: Path, path: str) -> None:
     assert nonce not in fetch(PagesSettings(folder), path).text
 
 
+@pytest.mark.parametrize(
+    ("prefix", "path", "place"),
+    [
+        ("", "/Flow/12", "/flows/Flow/runs/12"),
+        ("/tool", "/Flow_2/kfp-1", "/tool/flows/Flow_2/runs/kfp-1"),
+        ("", "/Flow/%22x%3F", "/flows/Flow/runs/%22x%3F"),
+    ],
+)
+def test_the_address_that_metaflow_prints_for_a_run_leads_to_it(
+    folder: Path, prefix: str, path: str, place: str
+) -> None:
+    answer = fetch(PagesSettings(folder, prefix), path)
+    assert (answer.status_code, answer.headers["location"]) == (307, place)
+
+
+@pytest.mark.parametrize("path", ["/flows/Flow", "/assets/index-1.js", "/Flow/12/start", "/flows/Flow/"])
+def test_an_address_of_our_own_is_led_nowhere_else(folder: Path, path: str) -> None:
+    assert fetch(PagesSettings(folder), path).status_code == 200
+
+
 def test_files_are_kept_by_browsers_when_their_name_has_their_hash(folder: Path) -> None:
     settings = PagesSettings(folder)
     assert "immutable" in fetch(settings, "/assets/index-1.js").headers["cache-control"]

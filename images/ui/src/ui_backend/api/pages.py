@@ -7,17 +7,22 @@ of a proxy, the document is told by a `base` element: by the setting, else by th
 from __future__ import annotations
 
 import html
+import re
 import secrets
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from ui_backend.paged import PagesSettings
 
 _FILES = frozenset({"assets", "fonts"})
+_PAGES = frozenset({*_FILES, "flows", "compare"})
+_UPSTREAM = re.compile(r"(?P<flow>[A-Za-z_][A-Za-z0-9_]*)/(?P<run>[^/]+)")
+"""A run by the address that Metaflow itself prints for it: METAFLOW_UI_URL/FLOW/RUN."""
 _BASE = '<base href="/" />'
 _NONCE = "__NONCE__"
 _KUBEFLOW = "__KUBEFLOW__"
@@ -49,6 +54,9 @@ class Pages:
             return PlainTextResponse(_UNBUILT, 404)
         if path.startswith("api/"):
             raise HTTPException(404)
+        if (run := _UPSTREAM.fullmatch(path)) and run["flow"] not in _PAGES:
+            base = self._settings.path(request.headers)
+            return RedirectResponse(f"{base}flows/{quote(run['flow'])}/runs/{quote(run['run'])}")
         if path.partition("/")[0] in _FILES or (
             "." in path.rpartition("/")[2] and "/" not in path and path != "index.html"
         ):
