@@ -171,6 +171,10 @@ test-long: $(READY) ## The drills that take too long for make test: faults, a re
 bench-metadata: $(READY) ## How fast the metadata service is, against the bare driver and its own /ping; ARGS='--seconds 2'
 	@$(RUN) -m metadata_testbed.bench $(ARGS)
 
+.PHONY: bench-ui
+bench-ui: $(READY) ## How fast the UI is with 100,000 runs, in Chromium too; ARGS='--runs 10000 --wide 1000 300 --parts lists'
+	@pages=$$($(RUN) -m image_builder pages); $(RUN) -m ui_bench --pages "$$pages" $(ARGS)
+
 $(READY): requirements.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo '$(PYTHON) is missing. Install Python 3.11 to 3.13, or say PYTHON=….' >&2; exit 2; }
 	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV) || { echo 'python3 cannot make a virtual environment. Install python3-venv.' >&2; exit 2; }
