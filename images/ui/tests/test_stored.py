@@ -25,9 +25,14 @@ _RUN = "/flows/StoredFlow/runs/1"
 
 
 @pytest.fixture(scope="module")
-def ui(new_ui: Callable[..., Ui], tmp_path_factory: pytest.TempPathFactory) -> Ui:
+def folder(new_ui: Callable[..., Ui], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of one store alone."""
+    return tmp_path_factory.mktemp("flows")
+
+
+@pytest.fixture(scope="module")
+def ui(new_ui: Callable[..., Ui], folder: Path) -> Ui:
     """A backend on what one run of the flow has left."""
-    folder = tmp_path_factory.mktemp("flows")
     made = new_ui(DatastoreSettings(local_root=str(folder)))
     service = Service(folder / "service.log", made.target)
     service.wait_until()
@@ -101,6 +106,28 @@ def test_cards_are_fenced_in(ui: Ui, task: str) -> None:
     assert "allow-same-origin" not in page.headers["content-security-policy"]
     assert "<html" in page.text
     ui.get(f"{task}/cards/none", status=404)
+
+
+def test_a_card_says_what_it_shows_while_its_task_runs(ui: Ui, task: str, folder: Path) -> None:
+    (card,) = ui.get(task + "/cards")
+    path = f"{task}/cards/{card['hash']}"
+    # What Metaflow itself has left at the end of the task.
+    assert ui.get(path + "/data") == {"reload_token": "final", "data": {}}
+    assert ui.get(f"{task}/cards/none/data") is None
+    (page,) = (folder / ".metaflow" / "mf.cards").glob(f"*/runs/*/steps/start/tasks/*/cards/*{card['hash']}.html")
+    place = page.parent.parent / "runtime" / page.with_suffix(".data.json").name
+    place.parent.mkdir(exist_ok=True)
+    place.write_text('{"reload_token": "x", "data": {"a": [1]}, "created_on": 1.5}')
+    assert ui.get(path + "/data") == {"reload_token": "x", "data": {"a": [1]}}
+    # Half of it, for it is written again and again.
+    place.write_text('{"reload_token": "x", "da')
+    assert ui.get(path + "/data") is None
+    assert "metaflow_card_update" in ui.fetch(path).text
+
+
+def test_runs_are_found_by_what_metaflow_was_given(ui: Ui) -> None:
+    for given, found in (("0.25", 1), ("0.250", 1), ("0.1", 0), ("x", 0)):
+        assert len(ui.get("/runs", {"_parameter": f"learning_rate={given}"})) == found
 
 
 def test_artifacts_are_previewed(ui: Ui, task: str) -> None:

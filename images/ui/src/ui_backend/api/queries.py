@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from metadata_service.api.queries import Fields, Kind, read_query
 from metadata_service.domain.refusals import Malformed
 from metadata_service.domain.selection import FieldFilter, Order
-from ui_backend.reading.lists import Shown, Window
+from ui_backend.reading.lists import ParameterFilter, Shown, Window
+from ui_backend.reading.parameters import holding
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 1000
@@ -38,8 +39,11 @@ def read_window(
     """
     of_window: dict[str, str] = {}
     rest = []
+    held: list[ParameterFilter] = []
     for name, value in parameters:
-        if name.startswith("_") and not name.startswith("_tags"):
+        if name == "_parameter":
+            held.append(_parameter(value))
+        elif name.startswith("_") and not name.startswith("_tags"):
             of_window[name] = value
         elif name.partition(":")[0] not in shared:
             rest.append((name, value))
@@ -52,6 +56,7 @@ def read_window(
         group_limit=number(of_window, "_group_limit", DEFAULT_LIMIT, most),
         filters=selection.fields,
         tags=selection.tags,
+        parameters=tuple(held),
     )
 
 
@@ -81,6 +86,13 @@ def whole(text: str | None, what: str) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 16):
         raise Malformed(f"{what}: {text[:40]!r} is not a number. Give one from 0, or leave it out.")
     return int(text)
+
+
+def _parameter(text: str) -> ParameterFilter:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise Malformed(f"_parameter: {text[:40]!r} names no value. Give name=value.")
+    return holding(name, value)
 
 
 def _fields(shown: Shown) -> Fields:

@@ -99,6 +99,13 @@ async def show_card(request: Request) -> Response:
     return Response(page, headers=cards.HEADERS, media_type="text/html; charset=utf-8")
 
 
+async def show_card_data(request: Request) -> Response:
+    """What a card shows now, while its task runs; null where it says nothing."""
+    files, task = await _task_files(request)
+    folder, name = _card_folders(task)[0], str(request.path_params["hash"])
+    return answer_one(request, await datastore(request).ask(lambda: cards.data_of(files, folder, name)))
+
+
 async def preview_artifact(request: Request) -> Response:
     """What can be shown of an artifact of a task without loading it."""
     name = paths.artifact_name(request)
@@ -212,5 +219,6 @@ ROUTES = [
     Route(paths.TASK + "/logs/{stream}/download", log_download),
     Route(paths.TASK + "/cards", list_cards),
     Route(paths.TASK + "/cards/{hash}", show_card),
+    Route(paths.TASK + "/cards/{hash}/data", show_card_data),
     Route(paths.TASK + "/artifacts/{artifact_name}/preview", preview_artifact),
 ]

@@ -7,6 +7,8 @@ import msgspec
 from ui_backend.datastore.files import Files, NotStored, checked
 
 FOLDER = "mf.cards"
+_PAGES, _DATA = "cards", "runtime"
+_DATA_SUFFIX = ".data.json"
 MOST = 64 * 2**20
 """Bytes of a card that is shown."""
 
@@ -21,6 +23,26 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 """Of the answer that is a card."""
+
+
+MOST_DATA = 8 * 2**20
+"""Bytes of what a card says while its task runs."""
+
+_LISTENER = b"""<script>addEventListener("message",({source,data})=>{const told=data&&data.tributaryCard;
+if(source!==parent||!told)return;const own=window.METAFLOW_RELOAD_TOKEN;
+if(typeof own==="string"&&own!==told.token&&window.name!==told.token){window.name=told.token;location.reload()}
+else if(typeof window.metaflow_card_update==="function")window.metaflow_card_update(told.data)})</script>"""
+"""Stands below every card. The page around it, which cannot reach into it, tells it what has changed. A card whose
+token is another one than that of its data is older than it, and is loaded anew, once for each token; the name of a
+frame outlives that.
+"""
+
+
+class CardData(msgspec.Struct, frozen=True):
+    """What Metaflow stores of a card while its task runs (metaflow/plugins/cards/card_cli.py)."""
+
+    reload_token: str
+    data: msgspec.Raw
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -41,8 +63,21 @@ def page_of(files: Files, task: str, old_task: str, name: str) -> bytes:
     for folder in (task, old_task):
         for entry, card in _listed(files, folder):
             if card.hash == name and card.size <= MOST:
-                return files.read(f"{FOLDER}/{folder}/cards/{entry}", 0, MOST)
+                return files.read(f"{FOLDER}/{folder}/{_PAGES}/{entry}", 0, MOST) + _LISTENER
     raise NotStored(f"The task has no card {name[:80]!r}, or one of more than {MOST >> 20} MiB.")
+
+
+def data_of(files: Files, task: str, name: str) -> CardData | None:
+    """What the card with this hash shows now, while its task runs; None where it says nothing yet."""
+    folder = f"{FOLDER}/{task}/{_DATA}"
+    for entry in files.folder(folder):
+        if entry.name.endswith(f"-{name}{_DATA_SUFFIX}") and entry.size <= MOST_DATA:
+            try:
+                return msgspec.json.decode(files.read(f"{folder}/{entry.name}", 0, MOST_DATA), type=CardData)
+            except (msgspec.DecodeError, NotStored):
+                # It is written again and again; the next look finds it whole.
+                return None
+    return None
 
 
 def folders(flow: str, run: str, step: str, task: str) -> tuple[str, str]:
@@ -59,7 +94,7 @@ def _cards(files: Files, folder: str) -> list[Card]:
 
 def _listed(files: Files, folder: str) -> list[tuple[str, Card]]:
     listed = []
-    for entry in files.folder(f"{FOLDER}/{folder}/cards"):
+    for entry in files.folder(f"{FOLDER}/{folder}/{_PAGES}"):
         parts = entry.name.removesuffix(".html").split("-")
         if entry.name.endswith(".html") and len(parts) in (2, 3):
             card_id = parts[1] if len(parts) == 3 else None

@@ -21,6 +21,14 @@ _NEVER_NULL = frozenset(
 
 
 @dataclass(frozen=True)
+class ParameterFilter:
+    """A parameter of a run, and the checksums that its artifact has when it holds what is looked for."""
+
+    name: str
+    checksums: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Window:
     """Which records of a list are asked for, and in which order. Pages count from 1."""
 
@@ -33,6 +41,7 @@ class Window:
     group_limit: int = 10
     filters: tuple[FieldFilter, ...] = ()
     tags: tuple[TagFilter, ...] = ()
+    parameters: tuple[ParameterFilter, ...] = ()
     reach: Grant | None = None
     """What of flows and runs may be seen; None for everything."""
 

@@ -27,6 +27,7 @@ from metadata_service.storage.selecting import Conditions
 from ui_backend.reading.ages import DEAD, OLD, Ages
 from ui_backend.reading.databases import Database
 from ui_backend.reading.lists import Page, Record, Shown, Window, add_reach, page_of, record, windowed
+from ui_backend.reading.parameters import add_parameters
 
 _PLAIN = ("flow_id", "run_number", "run_id", "run", "user_name", "user", "ts_epoch", "last_heartbeat_ts")
 _WHEN = ("flow_id", "run_number", "ts_epoch", "last_heartbeat_ts")
@@ -60,6 +61,7 @@ class Runs:
             conditions.add(f"r.flow_id = {conditions.bind(flow_id)}")
         for tag in window.tags:
             conditions.add(conditions.tagged(dialect.tags, tag))
+        add_parameters(conditions, window.parameters, "r")
         add_reach(conditions, dialect, window.reach, "r")
         plain = [one for one in window.filters if one.field not in DERIVED]
         conditions.add_fields(plain, {name: self._plain(name) for name in _PLAIN})
