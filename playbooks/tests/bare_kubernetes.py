@@ -61,7 +61,7 @@ class BareKubernetes:
                 log = stack.enter_context((self.folder / f"{Path(command[0]).name}.log").open("wb"))
                 process = stack.enter_context(subprocess.Popen(command, stdout=log, stderr=log))
                 stack.callback(process.terminate)
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 300
             while not self._ready():
                 if time.monotonic() > deadline:
                     raise TimeoutError((self.folder / "kube-apiserver.log").read_text()[-2000:])

@@ -121,7 +121,7 @@ def test_ansible_understands_every_line(playbook: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ansible_lint_finds_nothing_in_its_strictest_profile(tmp_path: Path) -> None:
     program = Path(sys.executable).parent / "ansible-lint"
     assert program.exists(), "ansible-lint is not beside this Python. `make .venv/READY` installs it."

@@ -1,6 +1,6 @@
 """Every flow of bridge/tests/flows on Kubeflow Pipelines against the same flow run on the laptop.
 
-Some run once more with what a user may give them. A third of all is run by `make test`, the whole by `make e2e-all`.
+Some run once more with what a user may give them. Some are run by `make test`, all by `make e2e-all`.
 A flow that cannot run here is skipped with the reason that support.py gives, after the bridge has refused it with that
 very reason; when it is not refused any more the test fails.
 """
@@ -29,7 +29,7 @@ DEMO = next(flow for flow in FLOWS if flow.stem == "digits_flow")
 CHOSEN = {
     "digits_flow": "foreach, join, card and model, as the demo has run it",
     "nested_foreach_flow": "a foreach in a foreach",
-    "switch_in_foreach_flow": "a switch in a foreach, and a step that follows itself",
+    "switch_flow": "switches, one in an arm of another",
     "parameters_flow": "parameters of every type",
     "config_flow": "Configs of every kind",
     "retry_flow": "@retry and @catch, and a step that is killed",
