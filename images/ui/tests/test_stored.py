@@ -186,6 +186,16 @@ def test_rows_cannot_point_outside(
         assert words in ui.get(path + "/artifacts/a/preview", status=404)["message"]
 
 
+def test_a_run_that_has_just_begun_has_no_parameters(new_ui: Callable[..., Ui], tmp_path: Path) -> None:
+    ui, rows = new_ui(DatastoreSettings(local_root=str(tmp_path))), Rows()
+    rows.add("flows_v3", {"flow_id": "F", "ts_epoch": NOW})
+    rows.add("runs_v3", {"flow_id": "F", "run_number": 1, "ts_epoch": NOW})
+    ui.write(rows)
+    assert ui.get("/flows/F/runs/1/parameters") == {}
+    ui.get("/flows/F/runs/2/parameters", status=404)
+    ui.get("/flows/F/runs/1/dag", status=404)
+
+
 def test_a_log_with_anything_in_it(tmp_path: Path) -> None:
     content = b"\xff\xfe\0\n\n50%\r100%\r\n[MFLOG|0|x" + b"y" * 300 + b"\nlast"
     (tmp_path / "log").write_bytes(content)

@@ -116,12 +116,15 @@ async def preview_artifact(request: Request) -> Response:
 
 
 async def get_parameters(request: Request) -> Response:
-    """The parameters of a run, each with what can be shown of its value."""
+    """The parameters of a run, each with what can be shown of its value; none before the run has recorded them."""
     run = paths.run_path(request)
-    graph = await _plain(request, run, _GRAPH)
-    wanted = {str(one.get("name")) for one in graph.get("parameters", []) if isinstance(one, dict)}
+    records = await _of_parameters(request, run)
     found: dict[str, Any] = {}
-    for record in await _of_parameters(request, run):
+    if not any(record["name"] == _GRAPH for record in records):
+        return answer_one(request, found)
+    graph = await _plain(request, records, _GRAPH)
+    wanted = {str(one.get("name")) for one in graph.get("parameters", []) if isinstance(one, dict)}
+    for record in records:
         if record["name"] in wanted:
             files, path = _place(request, record)
             made = await datastore(request).ask(functools.partial(artifacts.preview, files, path))
@@ -131,15 +134,16 @@ async def get_parameters(request: Request) -> Response:
 
 async def get_graph(request: Request) -> Response:
     """The graph of a run's flow, as the flow itself has recorded it."""
-    return answer_one(request, await _plain(request, paths.run_path(request), _GRAPH))
+    records = await _of_parameters(request, paths.run_path(request))
+    return answer_one(request, await _plain(request, records, _GRAPH))
 
 
 def _place(request: Request, record: Record) -> tuple[Files, str]:
     return datastore(request).place(record["ds_type"], record["location"], record["flow_id"], record["sha"])
 
 
-async def _plain(request: Request, run: RunPath, name: str) -> Any:
-    for record in await _of_parameters(request, run):
+async def _plain(request: Request, records: list[Record], name: str) -> Any:
+    for record in records:
         if record["name"] == name:
             files, path = _place(request, record)
             try:
