@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ui_demo.shapes import SHAPES, Shape, Step
+from ui_demo.sources import package
 from ui_demo.stored import Stored
 from ui_demo.tables import Record, Rows
 
@@ -134,6 +135,8 @@ class _Run:
         self._marks(task, at, 0, at + 200, ok=True)
         if self.files:
             self._artifacts(task, {**chosen, "_graph_info": self.shape.graph()}, at)
+            stored = self.files.package(self.shape.name, package(self.shape, self.row["run_number"]))
+            self._mark(task, "code-package", json.dumps(stored), at, 0)
 
     def _step(
         self, step: Step, at: int, many: int, speed: float, failing: tuple[str, str] | None, *, running: bool
@@ -188,6 +191,9 @@ class _Run:
         self.rows.add("tasks_v3", {**task, "last_heartbeat_ts": min(end, self.now) // 1000})
         self._marks(task, begun, attempt, end, ok=exception is None)
         self._place(task, index, many, begun)
+        if step.type == "start" and self.row["run_id"] and self.shape.name == "ChurnTrainingFlow":
+            event = {"timestamp": begun // 1000, "id": str(task["task_id"]), "name": "accounts.loaded", "type": "event"}
+            self._mark(task, "execution-triggers", json.dumps([event]), begun, attempt)
         if self.files:
             self._logs(task, step, attempt, begun, exception)
             if exception is None:

@@ -31,6 +31,13 @@ class Stored:
             self._known[key] = sha
         return self._known[key], str(type(value))
 
+    def package(self, flow: str, data: bytes) -> dict[str, str]:
+        """Store a code package once; gives what a task records of it."""
+        sha = hashlib.sha1(data).hexdigest()
+        path = f"{flow}/data/{sha[:2]}/{sha}"
+        self._write(path, data)
+        return {"ds_type": "local", "sha": sha, "location": f"{self.address}/{path}"}
+
     def log(self, task: str, attempt: int, stream: str, begun: int, lines: list[str]) -> None:
         """What the code of a task has printed, a line each 40 milliseconds."""
         marked = []

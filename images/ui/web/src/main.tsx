@@ -6,13 +6,13 @@ import "./app.css";
 
 import { MantineProvider } from "@mantine/core";
 import { Notifications } from "@mantine/notifications";
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 import { ApiError } from "./api/http";
-import { listen } from "./api/live";
+import { sessionQuery } from "./api/session";
 import { router } from "./router";
 import { theme, variables } from "./theme";
 
@@ -20,7 +20,13 @@ const nonce = document.querySelector<HTMLMetaElement>('meta[name="nonce"]')?.con
 // react-remove-scroll, under Mantine's dialogs, looks for it there.
 Object.assign(window, { __webpack_nonce__: nonce });
 
-const client = new QueryClient({
+const client: QueryClient = new QueryClient({
+  queryCache: new QueryCache({
+    // A token that no longer counts: the page to log in comes by itself.
+    onError: (error) => {
+      if (error instanceof ApiError && error.status === 401) void client.invalidateQueries(sessionQuery);
+    },
+  }),
   defaultOptions: {
     queries: {
       // What was refused will be refused again; what was away may be back.
@@ -30,8 +36,6 @@ const client = new QueryClient({
     },
   },
 });
-
-listen(client);
 
 const root = document.getElementById("root");
 if (root) {

@@ -52,8 +52,14 @@ const compare = createRoute({
   component: lazyRouteComponent(() => import("./compare/ComparePage"), "ComparePage"),
 });
 
+const admin = createRoute({
+  getParentRoute: () => root,
+  path: "/admin",
+  component: lazyRouteComponent(() => import("./admin/AdminPage"), "AdminPage"),
+});
+
 export const router = createRouter({
-  routeTree: root.addChildren([runs, flows, flow, flowRuns, run, task, compare]),
+  routeTree: root.addChildren([runs, flows, flow, flowRuns, run, task, compare, admin]),
   basepath: new URL(document.baseURI).pathname,
   // Plain text in addresses: every part of them is a word or a list of words.
   parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),

@@ -54,7 +54,8 @@ def application(
     routes = [*operations.ROUTES, *sessions.ROUTES, *for_readers, *changing.ROUTES, service]
     paged = pages or PagesSettings()
     api = Router(routes, redirect_slashes=False)
-    app = Starlette(routes=[Mount("/api", api), *Pages(paged).routes], exception_handlers=EXCEPTION_HANDLERS)
+    shown = Pages(paged, "tokens" if access.tokens else "off")
+    app = Starlette(routes=[Mount("/api", api), *shown.routes], exception_handlers=EXCEPTION_HANDLERS)
     app.router.redirect_slashes = False
     app.state.reading = reading
     app.state.datastore = datastore

@@ -26,6 +26,7 @@ _UPSTREAM = re.compile(r"(?P<flow>[A-Za-z_][A-Za-z0-9_]*)/(?P<run>[^/]+)")
 _BASE = '<base href="/" />'
 _NONCE = "__NONCE__"
 _KUBEFLOW = "__KUBEFLOW__"
+_AUTH = "__AUTH__"
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self';"
     " connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'self'"
@@ -34,10 +35,11 @@ _UNBUILT = "The pages are not built. Run `make ui` in the checkout and set MF_UI
 
 
 class Pages:
-    """Serves the folder of the settings."""
+    """Serves the folder of the settings. `auth` is off or tokens, which the pages are told."""
 
-    def __init__(self, settings: PagesSettings) -> None:
+    def __init__(self, settings: PagesSettings, auth: str = "off") -> None:
         self._settings = settings
+        self._auth = auth
         self._files = StaticFiles(directory=settings.folder, check_dir=False) if settings.folder else None
         document = settings.folder / "index.html" if settings.folder else None
         self._document = document.read_text() if document and document.is_file() else None
@@ -71,6 +73,6 @@ class Pages:
         nonce = secrets.token_urlsafe(16)
         base = f'<base href="{self._settings.path(request.headers)}" />'
         text = document.replace(_BASE, base).replace(_NONCE, nonce)
-        text = text.replace(_KUBEFLOW, html.escape(self._settings.kubeflow))
+        text = text.replace(_AUTH, self._auth).replace(_KUBEFLOW, html.escape(self._settings.kubeflow))
         headers = {"Content-Security-Policy": _POLICY.format(nonce=nonce), "Cache-Control": "no-cache"}
         return Response(text, headers=headers, media_type="text/html; charset=utf-8")

@@ -29,10 +29,10 @@ export function address(segments: readonly (string | number)[], query: Query = {
   return url.pathname + url.search;
 }
 
-async function fetched(url: string, signal?: AbortSignal): Promise<Response> {
+async function fetched(url: string, given: RequestInit): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(url, { signal: signal ?? null, headers: { Accept: "application/json" } });
+    response = await fetch(url, { ...given, headers: { Accept: "application/json", ...given.headers } });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError(0, "The UI's backend does not answer.");
@@ -45,12 +45,24 @@ async function fetched(url: string, signal?: AbortSignal): Promise<Response> {
 
 /** One object. Throws ApiError. */
 export async function getOne<T>(url: string, signal?: AbortSignal): Promise<T> {
-  const body = (await (await fetched(url, signal)).json()) as { data: T };
+  const body = (await (await fetched(url, { signal: signal ?? null })).json()) as { data: T };
   return body.data;
 }
 
 /** A page of a list, with the number of the next one. Throws ApiError. */
 export async function getList<T>(url: string, signal?: AbortSignal): Promise<Listed<T>> {
-  const body = (await (await fetched(url, signal)).json()) as { data: T[]; pages: { next: number | null } };
+  const body = (await (await fetched(url, { signal: signal ?? null })).json()) as { data: T[]; pages: { next: number | null } };
   return { data: body.data, next: body.pages.next };
+}
+
+/** What the metadata service gives, which has no envelope. Throws ApiError. */
+export async function getPlain<T>(url: string, signal?: AbortSignal): Promise<T> {
+  return (await (await fetched(url, { signal: signal ?? null })).json()) as T;
+}
+
+/** Changes something, and gives the answer as it is. No other site can add the header. Throws ApiError. */
+export async function send<T>(method: "POST" | "PATCH" | "DELETE", url: string, body?: unknown): Promise<T> {
+  const headers = { "Content-Type": "application/json", "X-Tributary-Page": "1" };
+  const response = await fetched(url, { method, headers, body: body === undefined ? null : JSON.stringify(body) });
+  return (await response.json()) as T;
 }

@@ -54,8 +54,8 @@ export function touches(key: readonly unknown[], changed: Changed): boolean {
   return runs !== undefined && (!/^\d+$/.test(String(of.run)) || runs.has(Number(of.run)));
 }
 
-/** Listen for as long as the page lives. Comes back with its cursor, to this replica or another. */
-export function listen(client: QueryClient): void {
+/** Listen until what it gives is called. Comes back with its cursor, to this replica or another. */
+export function listen(client: QueryClient): () => void {
   let cursor = "";
   let pause = 500;
   let changed: Changed = new Map();
@@ -63,6 +63,9 @@ export function listen(client: QueryClient): void {
   let timer = 0;
   let busy = false;
   let asked = 0;
+  let ended = false;
+  let socket: WebSocket | null = null;
+  let next = 0;
 
   const ask = async () => {
     timer = 0;
@@ -96,15 +99,16 @@ export function listen(client: QueryClient): void {
     const url = new URL("api/changes", document.baseURI);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     if (cursor) url.searchParams.set("since", cursor);
-    const socket = new WebSocket(url);
+    const opened = new WebSocket(url);
+    socket = opened;
     let watchdog = 0;
     const heard = () => {
       clearTimeout(watchdog);
       // The backend says something every 20 seconds. A connection that is silent is dead.
-      watchdog = window.setTimeout(() => socket.close(), SILENCE);
+      watchdog = window.setTimeout(() => opened.close(), SILENCE);
     };
-    socket.onopen = heard;
-    socket.onmessage = ({ data }: MessageEvent<string>) => {
+    opened.onopen = heard;
+    opened.onmessage = ({ data }: MessageEvent<string>) => {
       heard();
       if (data === "__pong__") return;
       const message = JSON.parse(data) as Message;
@@ -117,12 +121,19 @@ export function listen(client: QueryClient): void {
       message.changes?.forEach(note);
       if (everything || changed.size > 0) soon();
     };
-    socket.onclose = () => {
+    opened.onclose = () => {
       clearTimeout(watchdog);
       setConnected(false);
-      window.setTimeout(connect, pause * (0.5 + Math.random()));
+      if (ended) return;
+      next = window.setTimeout(connect, pause * (0.5 + Math.random()));
       pause = Math.min(pause * 2, LONGEST_PAUSE);
     };
   };
   connect();
+  return () => {
+    ended = true;
+    clearTimeout(next);
+    clearTimeout(timer);
+    socket?.close();
+  };
 }

@@ -3,7 +3,7 @@ import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/
 
 import { address, type ApiError, getList, getOne, type Query } from "./http";
 import { isLive } from "./live";
-import type { Artifact, Card, Graph, Metadata, Parameter, Preview, Run, Step, Task, Timeline } from "./types";
+import type { Artifact, Card, CardData, CodeDifference, CodeFile, Graph, Metadata, Parameter, Preview, Run, Step, Task, Timeline } from "./types";
 
 const LIVE = 3_000;
 const CALM = 30_000;
@@ -76,6 +76,15 @@ export const timelineQuery = (key: RunKey, running: boolean) =>
     structuralSharing: false,
   });
 
+/** What the run says began it, as it was recorded, or null. */
+export const triggersQuery = (key: RunKey) =>
+  queryOptions({
+    queryKey: ["triggers", key],
+    queryFn: async ({ signal }) =>
+      (await getList<Metadata>(address([...runPath(key), "metadata"], { field_name: "execution-triggers", _limit: 1 }), signal)).data[0]?.value ?? null,
+    refetchInterval: (state) => (state.state.data ? false : CALM),
+  });
+
 /** The task that failed last, or null. */
 export const failedTaskQuery = (key: RunKey) =>
   queryOptions({
@@ -90,6 +99,8 @@ export const parametersQuery = (key: RunKey) =>
     queryKey: ["parameters", key],
     queryFn: ({ signal }) => getOne(address([...runPath(key), "parameters"]), signal),
     staleTime: CALM,
+    // A run that has just begun has recorded none yet. Some never do.
+    refetchInterval: (state) => (state.state.data && Object.keys(state.state.data).length === 0 ? CALM : false),
   });
 
 export const graphQuery = (key: RunKey) =>
@@ -97,6 +108,28 @@ export const graphQuery = (key: RunKey) =>
     queryKey: ["graph", key],
     queryFn: ({ signal }) => getOne(address([...runPath(key), "dag"]), signal),
     staleTime: CALM,
+  });
+
+export const codeQuery = (key: RunKey) =>
+  queryOptions<CodeFile[], ApiError>({
+    queryKey: ["code", key],
+    queryFn: ({ signal }) => getOne(address([...runPath(key), "code"]), signal),
+    staleTime: Infinity,
+  });
+
+export const codeFileQuery = (key: RunKey, path: string) =>
+  queryOptions<{ path: string; text: string }, ApiError>({
+    queryKey: ["code-file", key, path],
+    queryFn: ({ signal }) => getOne(address([...runPath(key), "code", "file"], { path }), signal),
+    staleTime: Infinity,
+  });
+
+/** What differs in the code of another run, `with` as FLOW/RUN. */
+export const codeDiffQuery = (key: RunKey, other: string) =>
+  queryOptions<CodeDifference[], ApiError>({
+    queryKey: ["code-diff", key, other],
+    queryFn: ({ signal }) => getOne(address([...runPath(key), "code", "diff"], { with: other }), signal),
+    staleTime: Infinity,
   });
 
 export const attemptsQuery = (key: TaskKey) =>
@@ -141,11 +174,32 @@ export const previewQuery = (key: TaskKey, name: string, attempt: number) =>
     staleTime: Infinity,
   });
 
-export const cardsQuery = (key: TaskKey) =>
+export const cardsQuery = (key: TaskKey, running = false) =>
   queryOptions<Card[], ApiError>({
     queryKey: ["cards", key],
     queryFn: ({ signal }) => getOne(address([...taskPath(key), "cards"]), signal),
-    staleTime: 10_000,
+    staleTime: running ? 0 : 10_000,
+    // The datastore tells nobody what comes into it.
+    refetchInterval: running ? LIVE : false,
+  });
+
+/** What a card of a running task shows now; null while it says nothing. */
+export const cardDataQuery = (key: TaskKey, hash: string) =>
+  queryOptions<CardData | null, ApiError>({
+    queryKey: ["card-data", key, hash],
+    queryFn: ({ signal }) => getOne(address([...taskPath(key), "cards", hash, "data"]), signal),
+    refetchInterval: 1_000,
+  });
+
+/** What the newest run of a flow calls its parameters. */
+export const parameterNamesQuery = (flow: string) =>
+  queryOptions<string[], ApiError>({
+    queryKey: ["parameter-names", flow],
+    queryFn: async ({ signal }) => {
+      const [run] = (await getList<Run>(address(["flows", flow, "runs"], { _limit: 1 }), signal)).data;
+      return run ? Object.keys(await getOne<object>(address([...runPath({ flow, run: run.run }), "parameters"]), signal)) : [];
+    },
+    staleTime: CALM,
   });
 
 export type Names = "flow" | "user" | "project" | "branch" | "tag";

@@ -105,6 +105,12 @@ export interface Card {
   size: number;
 }
 
+/** What a card that changes while its task runs shows now. */
+export interface CardData {
+  reload_token: string;
+  data: unknown;
+}
+
 export interface LogLine {
   at: number;
   time: string | null;
@@ -139,4 +145,18 @@ export interface Graph {
   file?: string;
   doc?: string;
   steps: Record<string, GraphNode>;
+}
+
+export interface CodeFile {
+  path: string;
+  size: number;
+  /** Whether Metaflow has put it into the package. */
+  of_metaflow: boolean;
+}
+
+export interface CodeDifference {
+  path: string;
+  kind: "added" | "removed" | "changed";
+  /** As in a unified diff; null for what is no text. */
+  lines: string[] | null;
 }

@@ -12,6 +12,7 @@ import { Empty, Problem, Waiting } from "../parts/States";
 import { Status } from "../parts/Status";
 import { causeQuery } from "../task/logs";
 import { inShort } from "../task/traceback";
+import { FlowMenu } from "./FlowMenu";
 import { byCause, summaryOf } from "./trend";
 
 const route = getRouteApi("/flows/$flow");
@@ -41,6 +42,7 @@ function Home({ flow, runs }: { flow: string; runs: Run[] }) {
         <Button variant="default" leftSection={<IconList size={15} aria-hidden />} renderRoot={(props) => <Link {...props} to="/" search={{ flow }} />}>
           All runs
         </Button>
+        <FlowMenu flow={flow} />
       </div>
       <div className="numbers">
         <Figure name={`Success, last ${runs.length} runs`} value={summary.successRate === null ? "–" : `${Math.round(summary.successRate * 100)} %`} note={`${summary.completed} completed, ${summary.failed} failed`} />

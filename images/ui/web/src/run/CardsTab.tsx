@@ -22,20 +22,21 @@ export function CardsTab({ of, running }: { of: RunKey; running: boolean }) {
         return before < OF_A_STEP;
       })
       .slice(0, MOST)
-      .map((lane) => ({ ...of, step: lane.step, task: idOf(newest(lane)) }));
+      .map((lane) => ({ key: { ...of, step: lane.step, task: idOf(newest(lane)) }, running: newest(lane).status === "running" }));
   }, [timeline.data, of]);
-  const cards = useQueries({ queries: tasks.map((task) => cardsQuery(task)) });
+  const cards = useQueries({ queries: tasks.map((task) => cardsQuery(task.key, task.running)) });
   if (timeline.isPending) return <Waiting />;
   if (!timeline.data) return <Problem error={timeline.error} retry={() => void timeline.refetch()} />;
-  const found = tasks.flatMap((task, place) => (cards[place]?.data ?? []).map((card) => ({ task, card })));
+  const found = tasks.flatMap(({ key, running: runs }, place) => (cards[place]?.data ?? []).map((card) => ({ task: key, card, runs })));
   const problem = cards.find((one) => one.error && one.error.status !== 404)?.error;
   return (
     <div className="grow" style={{ overflowY: "auto", display: "grid", gap: 14, alignContent: "start", gridTemplateColumns: "repeat(auto-fill, minmax(min(100%, 520px), 1fr))", paddingBottom: 20 }} tabIndex={0} role="region" aria-label="Cards">
-      {found.map(({ task, card }) => (
+      {found.map(({ task, card, runs }) => (
         <CardFrame
           key={`${task.step}/${task.task}/${card.hash}`}
           of={task}
           card={card}
+          running={runs}
           title={
             <Link className="quiet-link" to="/flows/$flow/runs/$run/steps/$step/tasks/$task" params={task} search={{ tab: "cards" }}>
               {task.step} <span className="dim mono">{task.task}</span>

@@ -1,28 +1,33 @@
 import { Anchor, CopyButton, Title, Tooltip } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { lazy, type ReactNode, Suspense } from "react";
+import { lazy, Suspense } from "react";
 
 import { parametersQuery, type RunKey, runQuery, stepsQuery } from "../api/queries";
 import type { Run, Step } from "../api/types";
 import { count } from "../format/times";
+import { Fact } from "../parts/Fact";
 import { Moment, Took } from "../parts/Moment";
 import { Problem, Waiting } from "../parts/States";
 import { Status } from "../parts/Status";
-import { systemTag, Tags } from "../parts/Tags";
+import { systemTag } from "../parts/Tags";
 import { CardsTab } from "./CardsTab";
 import { DataTab } from "./DataTab";
 import { RunFailure } from "./RunFailure";
 import { RunLinks } from "./RunLinks";
+import { RunMenu } from "./RunMenu";
+import { RunTags } from "./RunTags";
 import { TABS, type RunTab } from "./search";
 import { TasksTab } from "./TasksTab";
 import { TimelineTab } from "./timeline/TimelineTab";
+import { TriggerFact } from "./Trigger";
 import { shortValue } from "./values";
 
 const route = getRouteApi("/flows/$flow/runs/$run");
 const GraphTab = lazy(() => import("./graph/GraphTab"));
+const CodeTab = lazy(() => import("./code/CodeTab"));
 
-const TITLES: Record<RunTab, string> = { timeline: "Timeline", graph: "Graph", tasks: "Tasks", cards: "Cards", data: "Data" };
+const TITLES: Record<RunTab, string> = { timeline: "Timeline", graph: "Graph", tasks: "Tasks", cards: "Cards", data: "Data", code: "Code" };
 
 export function RunPage() {
   const key = route.useParams();
@@ -51,6 +56,7 @@ function Shown({ run, of, tab }: { run: Run; of: RunKey; tab: RunTab }) {
         <Status of={run.status} pill />
         <span className="grow" />
         <RunLinks run={run} of={of} />
+        <RunMenu of={of} />
       </div>
       {run.status === "failed" && <RunFailure run={run} of={of} />}
       <Facts run={run} of={of} steps={steps.data} />
@@ -71,6 +77,11 @@ function Shown({ run, of, tab }: { run: Run; of: RunKey; tab: RunTab }) {
       {tab === "tasks" && <TasksTab of={of} running={running} />}
       {tab === "cards" && <CardsTab of={of} running={running} />}
       {tab === "data" && <DataTab of={of} />}
+      {tab === "code" && (
+        <Suspense fallback={<Waiting />}>
+          <CodeTab of={of} />
+        </Suspense>
+      )}
     </div>
   );
 }
@@ -99,11 +110,10 @@ function Facts({ run, of, steps }: { run: Run; of: RunKey; steps: Step[] | undef
         <Fact name="User">{run.user ?? run.user_name ?? "–"}</Fact>
         {project && <Fact name="Project">{branch ? `${project} · ${branch}` : project}</Fact>}
         {systemTag(run.system_tags, "runtime") && <Fact name="Runtime">{systemTag(run.system_tags, "runtime")}</Fact>}
-        {run.tags.length > 0 && (
-          <Fact name="Tags">
-            <Tags of={run.tags} wrap />
-          </Fact>
-        )}
+        <TriggerFact of={of} />
+        <Fact name="Tags">
+          <RunTags run={run} />
+        </Fact>
       </dl>
       {parameters.data && Object.keys(parameters.data).length > 0 && (
         <dl className="facts" style={{ borderTop: "1px solid var(--line)", paddingTop: 10 }} aria-label="Parameters">
@@ -145,17 +155,6 @@ function Counts({ steps }: { steps: Step[] | undefined }) {
         )}
       </span>
     </span>
-  );
-}
-
-export function Fact({ name, children }: { name: string; children: ReactNode }) {
-  return (
-    <div>
-      <dt className="cut" style={{ maxWidth: 260 }}>
-        {name}
-      </dt>
-      <dd>{children}</dd>
-    </div>
   );
 }
 

@@ -1,6 +1,6 @@
 /** The state of the page of a run as it stands in the URL. */
 
-export const TABS = ["timeline", "graph", "tasks", "cards", "data"] as const;
+export const TABS = ["timeline", "graph", "tasks", "cards", "data", "code"] as const;
 export type RunTab = (typeof TABS)[number];
 
 export interface RunSearch {
@@ -16,6 +16,9 @@ export interface RunSearch {
   /** What the timeline shows, in milliseconds since the run began. */
   from?: string;
   to?: string;
+  /** Of the code: the file that is shown, and the run that it is compared with, as FLOW/RUN. */
+  file?: string;
+  with?: string;
 }
 
 const TASK_STATUSES = ["completed", "failed", "running", "pending", "unknown"];
@@ -33,6 +36,8 @@ export function readRunSearch(raw: Record<string, unknown>): RunSearch {
     order: /^[+-][a-z_]+$/.test(text(raw.order) ?? "") ? text(raw.order) : undefined,
     from: number(raw.from),
     to: number(raw.to),
+    file: text(raw.file),
+    with: text(raw.with),
   };
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
 }

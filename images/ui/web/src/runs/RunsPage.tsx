@@ -1,11 +1,12 @@
 import { ActionIcon, Button, Checkbox, CloseButton, Menu, SegmentedControl, Select, TextInput, Title, Tooltip } from "@mantine/core";
-import { useDebouncedCallback, useHotkeys, useLocalStorage } from "@mantine/hooks";
-import { IconColumns3, IconFilterOff, IconGitCompare, IconSearch } from "@tabler/icons-react";
+import { useDebouncedCallback, useDisclosure, useHotkeys, useLocalStorage } from "@mantine/hooks";
+import { IconColumns3, IconFilterOff, IconGitCompare, IconSearch, IconTag } from "@tabler/icons-react";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { runsQuery } from "../api/queries";
+import { useMay } from "../api/session";
 import type { Run } from "../api/types";
 import { count } from "../format/times";
 import { DataTable, type Entry } from "../parts/DataTable";
@@ -13,8 +14,10 @@ import { Facet } from "../parts/Facet";
 import { Moment, Took } from "../parts/Moment";
 import { Empty, Problem, Waiting } from "../parts/States";
 import { Status } from "../parts/Status";
+import { TagsModal } from "../parts/TagsModal";
 import { ALWAYS, choosing, COLUMNS, DEFAULT, keyOf, RunLink } from "./columns";
 import { DEFAULT_ORDER, GROUPS, isFiltered, joined, type ListName, listed, type RunsSearch, runsQuestion } from "./filters";
+import { ParameterFilter } from "./ParameterFilter";
 
 const route = getRouteApi("/");
 const MOST_COMPARED = 10;
@@ -72,6 +75,7 @@ export function RunsPage() {
                 Compare
               </Button>
             </Tooltip>
+            <TagChosen runs={records.filter((run) => chosen.has(keyOf(run)))} />
             <CloseButton aria-label="Choose none" onClick={() => setChosen(new Set())} />
           </>
         )}
@@ -107,6 +111,19 @@ export function RunsPage() {
   );
 }
 
+function TagChosen({ runs }: { runs: Run[] }) {
+  const [editing, { open, close }] = useDisclosure(false);
+  if (!useMay("write") || runs.length === 0) return null;
+  return (
+    <>
+      <Button variant="default" leftSection={<IconTag size={15} aria-hidden />} onClick={open}>
+        Tag
+      </Button>
+      <TagsModal runs={runs} opened={editing} close={close} />
+    </>
+  );
+}
+
 function Filters({ search, change, find, shown, setShown }: { search: RunsSearch; change: (part: Partial<RunsSearch>) => void; find: React.RefObject<HTMLInputElement | null>; shown: string[]; setShown: (value: string[]) => void }) {
   const [typed, setTyped] = useState(search.run ?? "");
   const [days, setDays] = useState(false);
@@ -134,6 +151,7 @@ function Filters({ search, change, find, shown, setShown }: { search: RunsSearch
       {facet("project", "Project")}
       {facet("branch", "Branch")}
       {facet("tag", "Tag")}
+      <ParameterFilter values={listed(search.parameter)} flow={listed(search.flow)[0]} onChange={(values) => change({ parameter: joined(values) })} />
       <Select
         w={132}
         aria-label="Started"
@@ -159,7 +177,7 @@ function Filters({ search, change, find, shown, setShown }: { search: RunsSearch
           leftSection={<IconFilterOff size={14} aria-hidden />}
           onClick={() => {
             setTyped("");
-            change({ status: undefined, flow: undefined, user: undefined, project: undefined, branch: undefined, tag: undefined, run: undefined, within: undefined, from: undefined, to: undefined });
+            change({ status: undefined, flow: undefined, user: undefined, project: undefined, branch: undefined, tag: undefined, parameter: undefined, run: undefined, within: undefined, from: undefined, to: undefined });
           }}
         >
           Clear

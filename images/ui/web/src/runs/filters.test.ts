@@ -9,7 +9,7 @@ test("what an address does not say in words of this page is left out", () => {
 });
 
 test("a view survives its address", () => {
-  const search = { status: "running,failed", flow: "A,B", user: "ann", project: "p", branch: "prod", tag: "x", run: "17", within: "24h", order: "+duration", group: "flow" };
+  const search = { status: "running,failed", flow: "A,B", user: "ann", project: "p", branch: "prod", tag: "x", parameter: "a=1,b=2", run: "17", within: "24h", order: "+duration", group: "flow" };
   expect(readRunsSearch(Object.fromEntries(new URLSearchParams(search)))).toEqual(search);
 });
 
@@ -18,7 +18,7 @@ test("the usual order is not said", () => {
 });
 
 test("filters become the backend's words", () => {
-  expect(runsQuestion({ status: "failed", flow: "A,B", project: "p,q", branch: "prod", tag: "x,y", run: "17", order: "+run" }, NOW)).toEqual({
+  expect(runsQuestion({ status: "failed", flow: "A,B", project: "p,q", branch: "prod", tag: "x,y", parameter: "rate=0.1,text=a=b", run: "17", order: "+run" }, NOW)).toEqual({
     status: "failed",
     flow_id: "A,B",
     user: undefined,
@@ -26,6 +26,7 @@ test("filters become the backend's words", () => {
     "ts_epoch:ge": undefined,
     "ts_epoch:le": undefined,
     _tags: "x,y",
+    _parameter: ["rate=0.1", "text=a=b"],
     "_tags:any": ["project:p,project:q", "project_branch:prod"],
     _order: "+run",
   });

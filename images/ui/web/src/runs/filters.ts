@@ -8,6 +8,8 @@ export interface RunsSearch {
   project?: string;
   branch?: string;
   tag?: string;
+  /** Values of parameters, `name=value,name=value`. */
+  parameter?: string;
   run?: string;
   /** Started within: 1h, 24h, 7d, 30d. */
   within?: string;
@@ -43,6 +45,7 @@ export function readRunsSearch(raw: Record<string, unknown>): RunsSearch {
     project: text(raw.project),
     branch: text(raw.branch),
     tag: text(raw.tag),
+    parameter: joined(listed(text(raw.parameter)).filter((one) => one.indexOf("=") > 0)),
     run: text(raw.run),
     within: within !== undefined && within in WITHIN ? within : undefined,
     from: number(raw.from),
@@ -71,6 +74,7 @@ export function runsQuestion(search: RunsSearch, now: number): Query {
     "ts_epoch:ge": since,
     "ts_epoch:le": search.within ? undefined : search.to,
     _tags: search.tag,
+    _parameter: listed(search.parameter),
     "_tags:any": [tagged("project:", search.project), tagged("project_branch:", search.branch)].filter(Boolean),
     _order: search.order ?? DEFAULT_ORDER,
   };
@@ -81,4 +85,4 @@ export function runsQuestion(search: RunsSearch, now: number): Query {
   return plain;
 }
 
-export const isFiltered = (search: RunsSearch) => [...NAMES, "run", "within", "from", "to"].some((name) => name in search);
+export const isFiltered = (search: RunsSearch) => [...NAMES, "parameter", "run", "within", "from", "to"].some((name) => name in search);

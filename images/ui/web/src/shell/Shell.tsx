@@ -1,10 +1,15 @@
 import { ActionIcon, Kbd, Modal, Tooltip, useMantineColorScheme, useComputedColorScheme } from "@mantine/core";
 import { useDisclosure, useHotkeys } from "@mantine/hooks";
 import { IconKeyboard, IconMoon, IconSun } from "@tabler/icons-react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet } from "@tanstack/react-router";
+import { useEffect } from "react";
 
-import { useLive } from "../api/live";
-import { Empty } from "../parts/States";
+import { listen, useLive } from "../api/live";
+import { isOpen, sessionQuery, useMay } from "../api/session";
+import { Empty, Problem, Waiting } from "../parts/States";
+import { Account } from "./Account";
+import { LoginPage } from "./LoginPage";
 
 const KEYS: [string, string][] = [
   ["/", "Find a run"],
@@ -20,6 +25,11 @@ export function Shell() {
   const { setColorScheme } = useMantineColorScheme();
   const scheme = useComputedColorScheme("light");
   const [keys, { open, close }] = useDisclosure(false);
+  const client = useQueryClient();
+  const session = useQuery(sessionQuery);
+  const admitted = isOpen || Boolean(session.data?.caller);
+  const admin = useMay("admin", true);
+  useEffect(() => (admitted ? listen(client) : undefined), [admitted, client]);
   const turn = () => setColorScheme(scheme === "dark" ? "light" : "dark");
   useHotkeys([["shift+?", open], ["d", turn]]);
   return (
@@ -39,9 +49,11 @@ export function Shell() {
           <Link to="/flows" activeOptions={{ exact: true }}>
             Flows
           </Link>
+          {admin && <Link to="/admin">Admin</Link>}
         </nav>
         <span className="grow" />
-        <Connection />
+        {admitted && <Connection />}
+        <Account />
         <Tooltip label="Keys (?)">
           <ActionIcon variant="subtle" color="gray" aria-label="Keys" onClick={open}>
             <IconKeyboard size={18} aria-hidden />
@@ -54,7 +66,7 @@ export function Shell() {
         </Tooltip>
       </header>
       <main id="main" className="shell-main" tabIndex={-1}>
-        <Outlet />
+        {admitted ? <Outlet /> : session.data ? <LoginPage /> : session.error ? <Problem error={session.error} retry={() => void session.refetch()} /> : <Waiting />}
       </main>
       <Modal opened={keys} onClose={close} title="Keys" size="sm">
         <dl className="pairs">

@@ -8,11 +8,12 @@ import type { Artifact, Metadata, Task } from "../api/types";
 import { kubeflowRun } from "../format/kubeflow";
 import { ArtifactModal } from "../parts/ArtifactView";
 import { CardFrame } from "../parts/CardFrame";
+import { Fact } from "../parts/Fact";
 import { Moment, Took } from "../parts/Moment";
 import { Empty, Problem, Waiting } from "../parts/States";
 import { Status } from "../parts/Status";
 import { typeName } from "../run/DataTab";
-import { Copyable, Fact } from "../run/RunPage";
+import { Copyable } from "../run/RunPage";
 import { Failure } from "./Failure";
 import { LogView } from "./LogView";
 import { TABS, type TaskTab } from "./search";
@@ -80,7 +81,7 @@ function Shown({ of, attempts }: { of: TaskKey; attempts: Task[] }) {
       </nav>
       {tab === "logs" && <LogView key={`${task.attempt_id}/${task.status === "failed"}/${search.stream ?? ""}/${search.source ?? ""}`} of={of} attempt={task.attempt_id} live={task.status === "running" || task.status === "pending"} failed={task.status === "failed"} />}
       {tab === "artifacts" && <Artifacts of={of} attempt={task.attempt_id} />}
-      {tab === "cards" && <Cards of={of} />}
+      {tab === "cards" && <Cards of={of} running={task.status === "running"} />}
       {tab === "metadata" && <AllMetadata rows={metadata.data} error={metadata.error} attempt={task.attempt_id} />}
     </div>
   );
@@ -119,14 +120,14 @@ function Artifacts({ of, attempt }: { of: TaskKey; attempt: number }) {
   );
 }
 
-function Cards({ of }: { of: TaskKey }) {
-  const cards = useQuery(cardsQuery(of));
+function Cards({ of, running }: { of: TaskKey; running: boolean }) {
+  const cards = useQuery(cardsQuery(of, running));
   if (cards.isPending) return <Waiting />;
   if (!cards.data) return <Problem error={cards.error} retry={() => void cards.refetch()} />;
   if (cards.data.length === 0) return <Empty title="No cards">Put @card above the step, and what it draws is shown here.</Empty>;
   return (
     <div className="grow" style={{ overflowY: "auto", display: "grid", gap: 14, alignContent: "start", paddingBottom: 20 }} tabIndex={0} role="region" aria-label="Cards">
-      {cards.data.map((card) => <CardFrame key={card.hash} of={of} card={card} />)}
+      {cards.data.map((card) => <CardFrame key={card.hash} of={of} card={card} running={running} />)}
     </div>
   );
 }

@@ -6,7 +6,7 @@ import { useComputedColorScheme } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { Background, Controls, type Edge, Handle, type Node, type NodeProps, Position, ReactFlow } from "@xyflow/react";
+import { Background, Controls, type Edge, Handle, MarkerType, type Node, type NodeProps, Position, ReactFlow } from "@xyflow/react";
 import { useMemo } from "react";
 
 import { graphQuery, type RunKey } from "../../api/queries";
@@ -14,6 +14,8 @@ import type { Graph, GraphNode, Step, TaskStatus } from "../../api/types";
 import { count, duration } from "../../format/times";
 import { Empty, Problem, Waiting } from "../../parts/States";
 import { Status } from "../../parts/Status";
+import { LoopEdge } from "./LoopEdge";
+import { loopsOf } from "./loops";
 
 type StepNode = Node<{ node: GraphNode; step: Step | undefined; status: TaskStatus | null; wide: boolean }, "step">;
 
@@ -53,6 +55,7 @@ function Drawn({ graph, steps, running, of }: { graph: Graph; steps: Step[]; run
         nodes={nodes}
         edges={edges}
         nodeTypes={TYPES}
+        edgeTypes={EDGES}
         colorMode={scheme}
         key={String(wide)}
         fitView
@@ -74,6 +77,7 @@ function Drawn({ graph, steps, running, of }: { graph: Graph; steps: Step[]; run
 }
 
 const TYPES = { step: StepBox };
+const EDGES = { loop: LoopEdge };
 
 function StepBox({ data: { node, step, status, wide } }: NodeProps<StepNode>) {
   return (
@@ -109,9 +113,10 @@ function placed(graph: Graph, wide: boolean): Map<string, { x: number; y: number
   layout.setGraph({ rankdir: wide ? "LR" : "TB", nodesep: 40, ranksep: 64, marginx: 10, marginy: 10 });
   layout.setDefaultEdgeLabel(() => ({}));
   const nodes = Object.values(graph.steps);
+  const back = loopsOf(graph);
   for (const node of nodes) layout.setNode(node.name, { width: WIDTH, height: HEIGHT });
   for (const node of nodes) {
-    for (const next of node.next) if (next in graph.steps && next !== node.name) layout.setEdge(node.name, next);
+    for (const next of node.next) if (next in graph.steps && !back.has(`${node.name}>${next}`)) layout.setEdge(node.name, next);
   }
   dagre.layout(layout);
   return new Map(nodes.map((node) => [node.name, { x: layout.node(node.name).x - WIDTH / 2, y: layout.node(node.name).y - HEIGHT / 2 }]));
@@ -119,6 +124,7 @@ function placed(graph: Graph, wide: boolean): Map<string, { x: number; y: number
 
 function drawn(graph: Graph, places: Map<string, { x: number; y: number }>, steps: Step[], running: boolean, wide: boolean) {
   const begun = new Map(steps.map((step) => [step.step_name, step]));
+  const back = loopsOf(graph);
   const nodes: StepNode[] = Object.values(graph.steps).map((node) => {
     const step = begun.get(node.name);
     return { id: node.name, type: "step", position: places.get(node.name) ?? { x: 0, y: 0 }, width: WIDTH, height: HEIGHT, ariaLabel: `Step ${node.name}`, data: { node, step, status: step ? statusOf(step) : null, wide } };
@@ -127,13 +133,16 @@ function drawn(graph: Graph, places: Map<string, { x: number; y: number }>, step
     node.next
       .filter((next) => next in graph.steps)
       .map((next) => {
-        const taken = begun.has(node.name) && begun.has(next);
+        const loops = back.has(`${node.name}>${next}`);
+        // A step that leads to itself has begun, whether it went around or not: its tasks tell.
+        const taken = begun.has(node.name) && begun.has(next) && (next !== node.name || (begun.get(next)?.tasks ?? 0) > 1);
         const arm = Object.entries(node.switch_cases ?? {}).find(([, step]) => step === next)?.[0];
         return {
           id: `${node.name}-${next}`,
           source: node.name,
           target: next,
-          type: "smoothstep",
+          type: loops ? "loop" : "smoothstep",
+          ...(loops ? { data: { wide, rise: next === node.name ? 62 : 86 }, markerEnd: { type: MarkerType.ArrowClosed } } : {}),
           label: arm ?? (node.type === "split-foreach" ? node.foreach_artifact ?? "items" : undefined),
           animated: running && taken && begun.get(next)?.finished_at === null,
           className: taken ? "taken" : "not-taken",
