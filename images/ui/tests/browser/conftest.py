@@ -31,7 +31,7 @@ expect.set_options(timeout=120_000)
 ADMIN = "an-admin-token-of-the-settings"
 
 # What is asked is proved on both stores without a browser.
-STORES = ["postgres", pytest.param("sqlite", marks=pytest.mark.long)]
+STORES = ["postgres", "sqlite"]
 
 _numbers = itertools.count(1)
 

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from .conftest import Open, Site
 from .recording import end, new_run, new_task
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.long, pytest.mark.server, pytest.mark.slow, pytest.mark.usefixtures("site")]
 
 _HOSTILE = ["<img src=x onerror=alert(1)>", "\u202egnp.exe", "'; DROP TABLE runs_v3; --", "x" * 10_000, "{{7*7}}"]
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from .conftest import ADMIN, Open, Site
 from .recording import end, new_run, new_task
 
-pytestmark = [pytest.mark.server, pytest.mark.slow]
+pytestmark = [pytest.mark.long, pytest.mark.server, pytest.mark.slow]
 
 
 def field(within: Page | Locator, label: str) -> Locator:
