@@ -20,9 +20,6 @@ from metadata_service.retention.command import add_arguments
 from metadata_service.settings import SHORTEST_TOKEN, DatabaseSettings, Settings
 from release_setup.__main__ import main
 from release_setup.credentials import PASSWORD_LENGTH, wanted_secrets
-from ui_backend.api.operations import ROUTES as UI_OPERATIONS
-from ui_backend.settings import KNOWN as UI_KNOWN
-from ui_backend.settings import Settings as UiSettings
 
 if TYPE_CHECKING:
     from charts.tests.conftest import Chart
@@ -122,36 +119,6 @@ def test_the_metadata_service_knows_every_setting_that_it_is_given(chart: Chart,
     access = settings.access
     assert access.tokens == bool(access.admin_digest) == bool(access.write_digest) == tokens
     assert settings.database.address == "probe-database.platform.svc:5432/metaflow"
-
-
-@pytest.mark.parametrize("tokens", [False, True])
-def test_the_ui_reads_where_the_release_writes_and_lets_in_whom_the_service_lets_in(chart: Chart, tokens: bool) -> None:
-    values = {
-        "metadataService": {"auth": {"tokens": tokens, "trustedHeader": "x-user", "trustedProxies": ["10.0.0.0/8"]}},
-        "ui": {"prefix": "/metaflow", "kubeflowUrl": "https://kubeflow.example.org/_/pipeline/"},
-        "objectStore": {"bucket": "ours", "prefix": "deep/er"},
-    }
-    (container,) = named(chart.render(values), "Deployment", "probe-ui")["spec"]["template"]["spec"]["containers"]
-    given = {variable["name"]: variable.get("value", "what a Secret of theirs holds") for variable in container["env"]}
-    settings = UiSettings.from_environ(given)
-    keys = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
-    assert given.keys() - UI_KNOWN.keys() == keys
-    assert settings.port == container["ports"][0]["containerPort"]
-    assert isinstance(settings.database, DatabaseSettings)
-    assert settings.database.address == "probe-database.platform.svc:5432/metaflow"
-    assert (settings.datastore.s3_root, settings.datastore.s3_endpoint) == (
-        "s3://ours/deep/er",
-        "http://probe-object-store.platform.svc:9000",
-    )
-    assert settings.access.tokens == bool(settings.access.write_digest) == tokens
-    assert (settings.pages.prefix, settings.pages.kubeflow) == ("/metaflow", "https://kubeflow.example.org/_/pipeline")
-
-
-def test_the_ui_is_asked_what_it_answers(chart: Chart) -> None:
-    (container,) = named(chart.render(), "Deployment", "probe-ui")["spec"]["template"]["spec"]["containers"]
-    probes = {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
-    assert probes <= {f"/api{route.path}" for route in UI_OPERATIONS}
-    assert probes == {"/api/ping", "/api/readyz"}
 
 
 def test_an_external_database_may_have_a_replica_and_a_pooler(chart: Chart) -> None:

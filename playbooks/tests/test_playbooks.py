@@ -10,14 +10,12 @@ import base64
 import contextlib
 import json
 import os
-import re
 import socket
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,7 @@ import yaml
 from playbooks.tests.bare_kubernetes import BareKubernetes
 from playbooks.tests.conftest import PLAYBOOKS
 from playbooks.tests.laptop_endpoints import LaptopEndpoints
+from playbooks.tests.played import Played
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -38,28 +37,6 @@ IMAGES = {
 LINK = ("Secret", "ConfigMap", "Role", "RoleBinding")
 SECRETS = ("tributary-database", "tributary-object-store-root", "tributary-object-store-metaflow")
 WHEN = "2026-01-01T00:00:00Z"
-
-
-@dataclass(frozen=True)
-class Played:
-    """How a playbook ended and what it printed."""
-
-    code: int
-    printed: str
-
-    @property
-    def changed(self) -> int:
-        found = re.search(r"changed=(\d+)", self.printed)
-        assert found, self.printed
-        return int(found[1])
-
-    @property
-    def failure(self) -> str:
-        """What the user reads when it fails."""
-        found = re.search(
-            r"^\[ERROR\]: Task failed: (?:Action|Module) failed: (.*?)^Origin:", self.printed, re.M | re.S
-        )
-        return found[1].strip() if found else ""
 
 
 class World:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -18,7 +17,8 @@ import pytest
 from metadata_testbed.postgres import PostgresServer
 from metadata_testbed.service import environment, free_port, run_command
 from metadata_testbed.waiting import eventually
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
+from ui_bench import seen
 from ui_demo.runs import Making, Wanted
 from ui_demo.stored import Stored
 from ui_demo.tables import Rows, advance, write
@@ -45,14 +45,8 @@ def built() -> Path:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        raise FileNotFoundError("chromium: not on PATH. Run `make programs`, which installs Debian's.")
-    with sync_playwright() as playwright:
-        # Its own sandbox needs rights that a container's root does not have.
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with seen.chromium() as browser:
         yield browser
-        browser.close()
 
 
 @dataclass

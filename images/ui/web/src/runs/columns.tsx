@@ -1,4 +1,4 @@
-import { Checkbox } from "@mantine/core";
+import { Checkbox, VisuallyHidden } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import type { ColumnDef } from "@tanstack/react-table";
 
@@ -69,7 +69,7 @@ export const DEFAULT = ["status", "flow", "run", "user", "started", "duration", 
 /** A column to choose runs with. */
 export const choosing = (chosen: ReadonlySet<string>, toggle: (key: string) => void): ColumnDef<Run> => ({
   id: "choose",
-  header: () => <span className="sr" aria-label="Chosen" />,
+  header: () => <VisuallyHidden>Chosen</VisuallyHidden>,
   meta: { width: "18px" },
   cell: ({ row }) => (
     <Checkbox size="xs" checked={chosen.has(keyOf(row.original))} onChange={() => toggle(keyOf(row.original))} aria-label={`Choose run ${row.original.run}`} />
