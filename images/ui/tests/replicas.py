@@ -104,6 +104,7 @@ class Mirror:
         self.lock = threading.Lock()
         self.seen: dict[tuple[str, int], Any] = {}
         self.resets = 0
+        """How often it was told to look at everything again. Its first look, of one try or several, is its own."""
         self.connections = 0
         self._cursor = ""
         self._thread = threading.Thread(target=self._follow)
@@ -142,8 +143,9 @@ class Mirror:
             hang_up(followed)
 
     def _take(self, message: dict[str, Any], http: httpx.Client) -> None:
-        if message.get("reset") or not self._cursor:
+        if message.get("reset"):
             self.resets += 1
+        if message.get("reset") or not self._cursor:
             everything = fetch_all(http)
             with self.lock:
                 self.seen = everything
