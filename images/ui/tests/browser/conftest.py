@@ -21,17 +21,18 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 from ui_bench import seen
 from ui_demo.runs import Making, Wanted
 from ui_demo.stored import Stored
-from ui_demo.tables import Rows, advance, write
+from ui_demo.tables import Record, Rows, advance, write
 
 from image_builder import pages
 
 # Other work may hold the processor: what is there in the end is what counts.
-expect.set_options(timeout=120_000)
+expect.set_options(timeout=45_000)
 
+WIDE = 150
 ADMIN = "an-admin-token-of-the-settings"
 
 # What is asked is proved on both stores without a browser.
-STORES = ["postgres", "sqlite"]
+STORES = ["postgres", pytest.param("sqlite", marks=pytest.mark.long)]
 
 _numbers = itertools.count(1)
 
@@ -56,11 +57,17 @@ class Site:
     url: str
     target: str | Path
     root: str
+    rows: list[Record]
+    """Of the runs, oldest first."""
     begun: set[tuple[object, ...]] = field(default_factory=set)
     """Steps that tests have recorded."""
 
     def write(self, rows: Rows) -> None:
         write(self.target, rows)
+
+    def run(self, **fields: object) -> Record:
+        """The newest run with these fields."""
+        return next(row for row in reversed(self.rows) if all(row[name] == value for name, value in fields.items()))
 
 
 def new_target(store: str, request: pytest.FixtureRequest, folder: Path) -> str | Path:
@@ -80,14 +87,16 @@ def settings_of(target: str | Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session", params=STORES)
 def site(request: pytest.FixtureRequest, built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Forty runs, the last with a foreach of 150 tasks. Those that run do so for some minutes from now."""
+    """Forty runs, the last with a foreach of `WIDE` tasks. Those that run do so for some minutes from now."""
     folder = tmp_path_factory.mktemp("site")
     target, stored = new_target(request.param, request, folder), Stored(folder)
-    for rows in Making(Wanted(40, (150,), 20, 41), time.time_ns() // 1_000_000, stored, seed=1).batches():
+    runs: list[Record] = []
+    for rows in Making(Wanted(40, (WIDE,), 20, 41), time.time_ns() // 1_000_000, stored, seed=1).batches():
         write(target, rows)
+        runs += rows.tables["runs_v3"]
     advance(target)
     with _served(target, folder, built) as url:
-        yield Site(url, target, stored.address)
+        yield Site(url, target, stored.address, runs)
 
 
 @pytest.fixture(scope="session", params=STORES)
@@ -96,7 +105,7 @@ def closed(request: pytest.FixtureRequest, built: Path, tmp_path_factory: pytest
     folder = tmp_path_factory.mktemp("closed")
     target = new_target(request.param, request, folder)
     with _served(target, folder, built, MF_METADATA_AUTH="tokens", MF_METADATA_ADMIN_TOKEN=ADMIN) as url:
-        yield Site(url, target, str(folder / ".metaflow"))
+        yield Site(url, target, str(folder / ".metaflow"), [])
 
 
 @contextmanager
@@ -149,11 +158,15 @@ def open_page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Ope
         if asked.failure != "csp" and not asked.url.startswith((site.url, "data:", "blob:")):
             complaints.append(f"asks {asked.url}")
 
-    def open_(path: str, *, noisy: bool = False) -> Page:
+    def open_(path: str, *, width: int = 1280, dark: bool = False, script: str = "", noisy: bool = False) -> Page:
         """A noisy page may complain in its console: what it shows tries what it must not."""
-        context = chromium.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
-        context.set_default_timeout(120_000)
+        context = chromium.new_context(
+            viewport={"width": width, "height": 800}, color_scheme="dark" if dark else "light", locale="en-GB"
+        )
+        context.set_default_timeout(45_000)
         contexts.append(context)
+        if script:
+            context.add_init_script(script)
         page = context.new_page()
         if not noisy:
             page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
+from ui_demo.stored import Stored
 from ui_demo.tables import Record, Rows
 
 from .conftest import Site
@@ -35,6 +37,22 @@ def new_task(site: Site, run: Record, step: str, number: int, value: str = "") -
         mark(rows, task, "foreach-stack", value)
     site.write(rows)
     return task
+
+
+def note(site: Site, task: Record, name: str, value: str) -> None:
+    """A field of metadata."""
+    rows = Rows()
+    mark(rows, task, name, value)
+    site.write(rows)
+
+
+def graph(site: Site, run: Record, steps: Record) -> None:
+    """What the flow records of itself."""
+    sha, kind = Stored(Path(site.root).parent).artifact(run["flow_id"], {"steps": steps, "parameters": []})
+    task, rows = new_task(site, run, "_parameters", run["run_number"] * 100), Rows()
+    place = {"location": f":root:{site.root}", "ds_type": "local", "sha": sha, "type": kind, "attempt_id": 0}
+    rows.add("artifact_v3", {**task, **place, "name": "_graph_info", "content_type": "gzip+pickle-v4"})
+    site.write(rows)
 
 
 def mark(rows: Rows, task: Record, name: str, value: str) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import expect
 
 from .conftest import Open, Site
 from .recording import end, new_run, new_task
 
-pytestmark = [pytest.mark.long, pytest.mark.server, pytest.mark.slow, pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.usefixtures("site")]
 
 _HOSTILE = ["<img src=x onerror=alert(1)>", "\u202egnp.exe", "'; DROP TABLE runs_v3; --", "x" * 10_000, "{{7*7}}"]
 
@@ -50,3 +53,76 @@ def test_what_was_recorded_is_text_and_nothing_else(open_page: Open, site: Site)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 1280
     page.goto(f"{site.url}/flows/HostileFlow/runs/90002/steps/start/tasks/910003?tab=metadata")
     expect(page.get_by_role("region", name="Metadata")).to_contain_text("x" * 100)
+
+
+def test_a_card_reaches_nothing_outside_its_frame(open_page: Open, site: Site) -> None:
+    run = new_run(site, "CardFlow", 90_003)
+    end(site, new_task(site, run, "start", 920_001), ok=True)
+    folder = f"{site.root}/mf.cards/CardFlow/runs/90003/steps/start/tasks/920001/cards"
+    _write_card(folder)
+    page = open_page("/flows/CardFlow/runs/90003/steps/start/tasks/920001?tab=cards", noisy=True)
+    said = page.frame_locator("iframe").locator("#said")
+    expect(said).to_have_text("parent:refused api:refused store:refused top:refused image:refused done")
+    assert page.url.endswith("?tab=cards")
+
+
+def _write_card(folder: str) -> None:
+    place = Path(folder)
+    place.mkdir(parents=True)
+    (place / "default-0123456789abcdef0123.html").write_text(_CARD)
+
+
+_CARD = """<p id=said></p><script>
+const said = [];
+const attempt = async (name, act) => {
+  try { await act(); said.push(name + ":done") } catch { said.push(name + ":refused") }
+};
+const image = (url) => new Promise((yes, no) => {
+  const made = new Image(); made.onload = yes; made.onerror = no; made.src = url
+});
+(async () => {
+  await attempt("parent", () => parent.document.title);
+  await attempt("api", () => fetch(location.origin + "/api/runs"));
+  await attempt("store", () => localStorage.length);
+  await attempt("top", () => { top.location.href = "https://evil.example/" });
+  await attempt("image", () => image("https://evil.example/x.png"));
+  document.getElementById("said").textContent = said.join(" ") + " done";
+})()
+</script>"""
+
+
+def test_a_card_changes_while_its_task_runs(open_page: Open, site: Site) -> None:
+    run = new_run(site, "RealtimeFlow", 90_004)
+    task = new_task(site, run, "start", 930_001)
+    folder = Path(f"{site.root}/mf.cards/RealtimeFlow/runs/90004/steps/start/tasks/930001")
+    for name in ("cards", "runtime"):
+        (folder / name).mkdir(parents=True)
+
+    def draw(token: str, title: str) -> None:
+        page = _CHANGING.replace("TOKEN", token).replace("TITLE", title)
+        (folder / "cards" / "default-0123456789abcdef0123.html").write_text(page)
+
+    def say(token: str, value: int) -> None:
+        told = {"reload_token": token, "data": {"done": value}, "created_on": 0}
+        (folder / "runtime" / "default-0123456789abcdef0123.data.json").write_text(json.dumps(told))
+
+    draw("one", "first")
+    say("one", 10)
+    page = open_page("/flows/RealtimeFlow/runs/90004/steps/start/tasks/930001?tab=cards")
+    card = page.frame_locator("iframe")
+    expect(card.locator("p")).to_have_text('{"done":10}')
+    say("one", 20)
+    expect(card.locator("p")).to_have_text('{"done":20}')
+    expect(card.locator("h1")).to_have_text("first")
+    draw("two", "second")
+    say("two", 30)
+    expect(card.locator("h1")).to_have_text("second")
+    expect(card.locator("p")).to_have_text('{"done":30}')
+    draw("final", "last")
+    end(site, task, ok=True)
+    expect(card.locator("h1")).to_have_text("last")
+
+
+_CHANGING = """<h1>TITLE</h1><p></p><script>var METAFLOW_RELOAD_TOKEN = "TOKEN";
+window.metaflow_card_update = (data) => { document.querySelector("p").textContent = JSON.stringify(data) };
+</script>"""

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from .conftest import ADMIN, Open, Site
 from .recording import end, new_run, new_task
 
-pytestmark = [pytest.mark.long, pytest.mark.server, pytest.mark.slow]
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 
 def field(within: Page | Locator, label: str) -> Locator:
@@ -123,7 +123,7 @@ def test_who_has_no_token_logs_in_and_comes_to_the_page_that_was_asked_for(open_
     assert httpx.get(f"{closed.url}/api/runs", timeout=60).status_code == 401
 
 
-def test_tokens_are_issued_and_may_no_more_than_they_say(open_page: Open, closed: Site) -> None:
+def test_tokens_are_issued_and_revoked_and_may_no_more_than_they_say(open_page: Open, closed: Site) -> None:
     new_run(closed, "TokenFlow", 91_050)
     admin = open_page("/admin", noisy=True)
     log_in(admin, ADMIN)
@@ -145,6 +145,13 @@ def test_tokens_are_issued_and_may_no_more_than_they_say(open_page: Open, closed
     expect(reader.get_by_role("link", name="Admin")).to_have_count(0)
     reader.goto(f"{closed.url}/admin")
     expect(reader.get_by_text("Not for this token")).to_be_visible()
+
+    tokens.get_by_role("row", name="a reader").get_by_role("button", name="Revoke").click()
+    admin.get_by_role("dialog").get_by_role("button", name="Revoke the token").click()
+    expect(tokens.get_by_role("row", name="a reader")).to_contain_text("ended")
+    expect(tokens.get_by_role("button", name="Revoke")).to_have_count(0)
+    reader.goto(f"{closed.url}/")
+    expect(reader.get_by_role("form", name="Log in")).to_be_visible()
 
 
 def log_in(page: Page, token: str) -> None:
