@@ -93,6 +93,10 @@ ui: $(READY) ## Build the UI's pages where they changed, and print their folder
 demo-data: $(READY) ## Made-up runs for the UI, into ./demo or MF_METADATA_DB_DSN; ARGS='--runs 100000 --wide 10000'
 	@pages=$$($(RUN) -m image_builder pages); $(RUN) -m ui_demo --pages "$$pages" $(ARGS)
 
+.PHONY: screenshots
+screenshots: $(READY) ## Take the pictures of the UI that its README shows; ARGS='--all --into FOLDER' for every page
+	@pages=$$($(RUN) -m image_builder pages); $(RUN) -m ui_bench.screenshots --pages "$$pages" $(ARGS)
+
 .PHONY: images
 images: $(READY) ## Build the images that changed
 	@$(RUN) -m image_builder build

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from metadata_testbed.api import Api
 from metadata_testbed.postgres import PostgresServer
+from metadata_testbed.service import Service
 from ui_demo.__main__ import main
 from ui_demo.runs import Making, Wanted
 from ui_demo.stored import Stored
@@ -47,11 +49,22 @@ def test_the_command_fills_only_what_is_empty(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    database: str | Path = tmp_path / "demo" / "metadata.db"
     if store == "postgres":
         postgres: PostgresServer = request.getfixturevalue("postgres")
-        monkeypatch.setenv("MF_METADATA_DB_DSN", postgres.create_database("demo"))
+        database = postgres.create_database("demo")
+        monkeypatch.setenv("MF_METADATA_DB_DSN", database)
     words = ["--folder", str(tmp_path / "demo"), "--runs", "5", "--stored", "2"]
     assert main(words) == 0
     assert "ui_backend serve" in capsys.readouterr().out
     assert main(words) == 2
     assert capsys.readouterr().err.startswith("The database holds flows already.")
+    service = Service(tmp_path / "service.log", database)
+    service.wait_until(within=120)
+    api = Api(service.url)
+    try:
+        # The service counts on after the runs that were made up.
+        assert api.new_run().endswith("/runs/6")
+    finally:
+        api.http.close()
+        assert service.end() == 0

@@ -68,14 +68,17 @@ class Data:
             out.write(block[: block.index(b"]") + 1] + f"{LAST_LINE}\n".encode())
 
 
-def make(target: str | Path, folder: Path, runs: int, wide: tuple[int, ...]) -> Data:
-    """Fill an empty database. Raises RuntimeError where its tables cannot be made."""
+def make(target: str | Path, folder: Path, runs: int, wide: tuple[int, ...], stored: int = 60) -> Data:
+    """Fill an empty database; `stored` of the newest runs have files.
+
+    Raises RuntimeError where its tables cannot be made.
+    """
     data = Data(target, folder, tuple(range(runs + 1, runs + 1 + len(wide))))
     database = {name: value for name, value in data.settings.items() if name.startswith("MF_METADATA_DB")}
     done = run_command("migrate", **database)
     if done.returncode:
         raise RuntimeError(done.stderr)
-    for rows in Making(Wanted(runs, wide), time.time_ns() // 1_000_000, Stored(folder)).batches():
+    for rows in Making(Wanted(runs, wide, stored=stored), time.time_ns() // 1_000_000, Stored(folder)).batches():
         write(target, rows)
     advance(target)
     return data

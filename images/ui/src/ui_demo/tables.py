@@ -30,6 +30,8 @@ COLUMNS = {
 }
 """The tables, parents first, with the columns that are written. Metadata gets its ids from the database."""
 
+_NUMBERED = (("runs_v3", "run_number"), ("tasks_v3", "task_id"))
+
 Record = dict[str, Any]
 
 
@@ -68,11 +70,15 @@ def is_empty(target: str | Path) -> bool:
 def advance(target: str | Path) -> None:
     """Let the database count on after the numbers that were written, and look at how much there is."""
     if isinstance(target, Path):
-        with contextlib.closing(sqlite3.connect(target, timeout=30)) as connection:
+        with contextlib.closing(sqlite3.connect(target, timeout=30)) as connection, connection:
+            for table, column in _NUMBERED:
+                last = f"(SELECT coalesce(max({column}), 0) FROM {table})"
+                of = table.removesuffix("s_v3")
+                connection.execute(f"UPDATE numbers SET last = max(last, {last}) WHERE of = ?", [of])
             connection.execute("ANALYZE")
         return
     with psycopg.connect(target, autocommit=True) as postgres:
-        for table, column in (("runs_v3", "run_number"), ("tasks_v3", "task_id")):
+        for table, column in _NUMBERED:
             postgres.execute(
                 sql.SQL("SELECT setval(pg_get_serial_sequence({}, {}), max({})) FROM {}").format(
                     table, column, sql.Identifier(column), sql.Identifier(table)

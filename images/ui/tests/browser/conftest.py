@@ -17,7 +17,7 @@ import pytest
 from metadata_testbed.postgres import PostgresServer
 from metadata_testbed.service import environment, free_port, run_command
 from metadata_testbed.waiting import eventually
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
 from ui_bench import seen
 from ui_demo.runs import Making, Wanted
 from ui_demo.stored import Stored
@@ -87,11 +87,11 @@ def settings_of(target: str | Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session", params=STORES)
 def site(request: pytest.FixtureRequest, built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Forty runs, the last with a foreach of `WIDE` tasks. Those that run do so for some minutes from now."""
+    """Forty runs, and one of Kubeflow's with a foreach of `WIDE` tasks. Those that run do so for minutes from now."""
     folder = tmp_path_factory.mktemp("site")
     target, stored = new_target(request.param, request, folder), Stored(folder)
     runs: list[Record] = []
-    for rows in Making(Wanted(40, (WIDE,), 20, 41), time.time_ns() // 1_000_000, stored, seed=1).batches():
+    for rows in Making(Wanted(40, (WIDE,), 20, 41), time.time_ns() // 1_000_000, stored, seed=2).batches():
         write(target, rows)
         runs += rows.tables["runs_v3"]
     advance(target)
@@ -144,6 +144,12 @@ def _answers(process: subprocess.Popen[bytes], url: str, log: Path) -> str | Non
 
 
 Open = Callable[..., Page]
+
+
+def entry(within: Page | Locator, label: str) -> Locator:
+    """The input with this label, and not the list that hangs below it."""
+    page = within.page if isinstance(within, Locator) else within
+    return within.get_by_label(label, exact=True).and_(page.locator("input"))
 
 
 @pytest.fixture

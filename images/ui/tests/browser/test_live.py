@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from .conftest import Open, Site
-from .recording import end, new_run, new_task
+from .recording import end, graph, new_run, new_task
 
 pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.usefixtures("site")]
 
@@ -36,6 +36,23 @@ def test_a_run_is_seen_from_start_to_end(open_page: Open, site: Site) -> None:
     end(site, last, ok=True)
     expect(head).to_contain_text("completed")
     expect(page.get_by_role("group", name="About the run")).to_contain_text("2 of 2")
+
+
+def test_a_loop_is_drawn_and_counted_while_it_goes_round(open_page: Open, site: Site) -> None:
+    run = new_run(site, "LoopFlow", 90_005)
+    turns = {"name": "draw", "type": "split-switch", "next": ["draw", "end"], "decorators": [], "doc": "", "line": 9}
+    turns |= {"condition": "again", "switch_cases": {"yes": "draw", "no": "end"}}
+    start = {"name": "start", "type": "start", "next": ["draw"], "decorators": [], "doc": "", "line": 5}
+    last = {"name": "end", "type": "end", "next": [], "decorators": [], "doc": "", "line": 14}
+    graph(site, run, {"start": start, "draw": turns, "end": last})
+    for step, number in (("start", 940_001), ("draw", 940_002)):
+        end(site, new_task(site, run, step, number), ok=True)
+    page = open_page("/flows/LoopFlow/runs/90005?tab=graph")
+    expect(page.get_by_text("↺ yes")).to_be_visible()
+    expect(page.locator(".react-flow__edge.taken")).to_have_count(1)
+    end(site, new_task(site, run, "draw", 940_003), ok=True)
+    expect(page.get_by_label("Step draw")).to_contain_text("2/2")
+    expect(page.locator(".react-flow__edge.taken")).to_have_count(2)
 
 
 def test_what_was_recorded_is_text_and_nothing_else(open_page: Open, site: Site) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from .conftest import WIDE, Open, Site
+from .conftest import WIDE, Open, Site, entry
 
 pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.usefixtures("site")]
 
@@ -32,7 +32,8 @@ def test_runs_are_filtered_and_the_address_is_the_view(open_page: Open, site: Si
     page.get_by_role("radio", name="Failed").locator("..").click()
     expect(rows.first).to_contain_text("failed")
     expect(rows.filter(has_text="completed")).to_have_count(0)
-    page.get_by_role("button", name="Flow", exact=True).click()
+    filters = page.get_by_role("search", name="Filters")
+    filters.get_by_role("button", name="Flow", exact=True).click()
     page.get_by_label("Find flow").fill("Nightly")
     page.get_by_role("option", name="NightlyFeaturesFlow").click()
     page.keyboard.press("Escape")
@@ -52,7 +53,7 @@ def test_runs_are_sorted_grouped_and_their_columns_remembered(open_page: Open) -
     grid.get_by_role("button", name="Duration").click()
     expect(grid.get_by_role("columnheader", name="Duration")).to_have_attribute("aria-sort", "descending")
     assert query(page)["order"] == ["-duration"]
-    page.get_by_role("textbox", name="Group").click()
+    entry(page, "Group").click()
     page.get_by_role("option", name="By flow").click()
     expect(grid.locator(".table-group")).to_have_count(4)
     page.get_by_role("button", name="Columns").click()
@@ -129,7 +130,9 @@ def test_tasks_the_graph_cards_and_data_of_a_run(open_page: Open, site: Site) ->
     expect(page.frame_locator("iframe").first.get_by_role("heading")).to_contain_text("DemandForecastFlow")
     tabs.get_by_role("link", name="Data").click()
     page.get_by_label("Find artifacts").fill("settings")
-    page.get_by_role("grid", name="Artifacts").locator(".table-row[aria-rowindex]").first.click()
+    artifacts = page.get_by_role("grid", name="Artifacts").locator(".table-row[aria-rowindex]")
+    expect(artifacts.first).to_contain_text("settings")
+    artifacts.first.click()
     expect(page.get_by_role("dialog")).to_contain_text('"seed": 7')
     expect(page.get_by_role("dialog")).to_contain_text(f'Task("DemandForecastFlow/{name_of(run)}/')
 
@@ -143,7 +146,7 @@ def test_the_switch_shows_the_arm_that_was_chosen(open_page: Open, site: Site) -
 
 
 def test_a_task_its_log_and_all_else(open_page: Open, site: Site) -> None:
-    page = open_page(path_of(site.rows[-1]) + "/steps/report/tasks/" + task_of(site.rows[-1], "report"))
+    page = open_page(path_of(site.rows[-1]) + "/steps/report/tasks/t-report")
     log = page.get_by_role("log")
     expect(log).to_contain_text("INFO report: batch 7 of")
     expect(log.locator(".ansi-green").first).to_have_text("INFO")
@@ -210,6 +213,52 @@ def test_an_address_with_anything_in_it(open_page: Open, site: Site) -> None:
     assert query(page).keys() <= {"tag", "order", "within", "from"}
 
 
-def task_of(run: dict[str, object], step: str) -> str:
-    assert run["run_id"], "the seed of these tests makes the widest run one of Kubeflow's"
-    return f"t-{step}"
+def test_the_code_of_a_run_and_what_differs_from_another(open_page: Open, site: Site) -> None:
+    run = site.rows[-1]
+    other = next(row for row in site.rows[-20:] if row["flow_id"] == run["flow_id"])
+    page = open_page(path_of(run))
+    page.get_by_role("navigation", name="Views of the run").get_by_role("link", name="Code").click()
+    shown = page.get_by_role("region", name="File demandforecastflow.py")
+    expect(shown).to_contain_text("class DemandForecastFlow(FlowSpec):")
+    files = page.get_by_role("navigation", name="Files")
+    expect(files.get_by_role("link")).to_have_text(["demandforecastflow.py", "requirements.txt"])
+    files.get_by_role("switch").locator("..").click()
+    expect(files.get_by_role("link", name="metaflow/version.py")).to_be_visible()
+    files.get_by_role("link", name="requirements.txt").click()
+    expect(page.get_by_role("region", name="File requirements.txt")).to_contain_text("scikit-learn==1.7.2")
+    named = f"{other['flow_id']}/{name_of(other)}"
+    entry(page, "Compare with").fill(named)
+    entry(page, "Compare with").press("Enter")
+    differences = page.get_by_role("region", name="Differences")
+    number = [int(str(one["run_number"])) // 5 for one in (run, other)]
+    expect(differences).to_contain_text(f"-VERSION = {number[0]}")
+    expect(differences).to_contain_text(f"+VERSION = {number[1]}")
+    assert query(page)["with"] == [named]
+
+
+def test_runs_are_found_by_a_parameter(open_page: Open) -> None:
+    page = open_page("/?flow=ChurnTrainingFlow")
+    rows = page.get_by_role("grid", name="Runs").locator(".table-row[aria-rowindex]")
+    expect(rows.first).to_be_visible()
+    everything = rows.count()
+    page.get_by_role("search", name="Filters").get_by_role("button", name="Parameter").click()
+    entry(page, "Parameter").fill("market")
+    entry(page, "Value").fill("us")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    expect(page.get_by_role("button", name="market=us", exact=True)).to_be_visible()
+    expect(rows).not_to_have_count(everything)
+    assert query(page)["parameter"] == ["market=us"]
+    rows.locator(".mono a").first.click()
+    expect(page.get_by_role("group", name="About the run")).to_contain_text("market")
+    expect(page.get_by_role("group", name="About the run")).to_contain_text("us")
+
+
+def test_a_run_says_what_began_it_and_which_run_of_kubeflow_it_is(open_page: Open, site: Site) -> None:
+    run = next(row for row in reversed(site.rows) if row["flow_id"] == "ChurnTrainingFlow" and row["run_id"])
+    page = open_page(path_of(run))
+    about = page.get_by_role("group", name="About the run")
+    expect(about.get_by_text("accounts.loaded", exact=False).first).to_be_visible()
+    page.get_by_role("button", name="Use it").click()
+    dialog = page.get_by_role("dialog", name="This run in your code")
+    expect(dialog).to_contain_text(f'Run("ChurnTrainingFlow/{name_of(run)}")')
+    expect(dialog).to_contain_text(re.compile(rf"Kubeflow Pipelines, as the run\s*{name_of(run).removeprefix('kfp-')}"))

@@ -6,18 +6,12 @@ import re
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
-from .conftest import ADMIN, Open, Site
+from .conftest import ADMIN, Open, Site, entry
 from .recording import end, new_run, new_task
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
-
-
-def field(within: Page | Locator, label: str) -> Locator:
-    """The input with this label, and not the list that hangs below it."""
-    page = within.page if isinstance(within, Locator) else within
-    return within.get_by_label(label, exact=True).and_(page.locator("input"))
 
 
 def tags_of(site: Site, flow: str, run: int) -> list[str]:
@@ -30,7 +24,7 @@ def test_the_tags_of_a_run_are_changed(open_page: Open, site: Site) -> None:
     page = open_page("/flows/TagFlow/runs/91001")
     page.get_by_role("button", name="Change the tags").click()
     dialog = page.get_by_role("dialog", name="Tags of this run")
-    tags = field(dialog, "Tags")
+    tags = entry(dialog, "Tags")
     # The last tag goes.
     tags.press("Backspace")
     tags.fill("new")
@@ -51,10 +45,10 @@ def test_runs_are_tagged_together(open_page: Open, site: Site) -> None:
         grid.get_by_role("checkbox", name=f"Choose run {91_010 + number}").click()
     page.get_by_role("button", name="Tag", exact=True).last.click()
     dialog = page.get_by_role("dialog", name="Tags of 2 runs")
-    field(dialog, "Add").fill("after")
-    field(dialog, "Add").press("Enter")
-    field(dialog, "Remove").fill("before")
-    field(dialog, "Remove").press("Enter")
+    entry(dialog, "Add").fill("after")
+    entry(dialog, "Add").press("Enter")
+    entry(dialog, "Remove").fill("before")
+    entry(dialog, "Remove").press("Enter")
     dialog.get_by_role("button", name="Save").click()
     expect(grid.locator(".table-row[aria-rowindex]")).to_have_count(1)
     assert [tags_of(site, f"BulkFlow{n}", 91_010 + n) for n in range(3)] == [["after"], ["after"], ["before"]]
@@ -90,12 +84,12 @@ def test_rules_are_tried_and_remove_nothing(open_page: Open, site: Site) -> None
         end(site, new_task(site, new_run(site, f"OldFlow{number}", 91_030 + number), "end", 91_030 + number), ok=True)
     page = open_page("/admin")
     retention = page.get_by_role("region", name="Retention")
-    flows = field(retention, "Flows, * for any letters")
+    flows = entry(retention, "Flows, * for any letters")
     flows.press("Backspace")
     flows.fill("OldFlow*")
     flows.press("Enter")
-    field(retention, "Younger than days").fill("0")
-    field(retention, "The last of each flow").fill("0")
+    entry(retention, "Younger than days").fill("0")
+    entry(retention, "The last of each flow").fill("0")
     retention.get_by_role("button", name="Count what would go").click()
     expect(retention.get_by_role("status")).to_have_text("3 runs would be removed. Nothing was.")
     expect(retention.locator("pre, code").first).to_contain_text('"OldFlow*"')
@@ -107,10 +101,10 @@ def test_who_has_no_token_logs_in_and_comes_to_the_page_that_was_asked_for(open_
     new_run(closed, "SecretFlow", 91_040, tags=["secret"])
     page = open_page("/flows/SecretFlow/runs/91040", noisy=True)
     form = page.get_by_role("form", name="Log in")
-    field(form, "Token").fill("mft_of_nobody")
+    entry(form, "Token").fill("mft_of_nobody")
     form.get_by_role("button", name="Log in").click()
     expect(form).to_contain_text("not known, or no longer valid")
-    field(form, "Token").fill(ADMIN)
+    entry(form, "Token").fill(ADMIN)
     form.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("SecretFlow 91040")
     assert page.evaluate("document.cookie") == ""
@@ -130,7 +124,7 @@ def test_tokens_are_issued_and_revoked_and_may_no_more_than_they_say(open_page: 
     tokens = admin.get_by_role("region", name="Tokens", exact=True)
     tokens.get_by_role("button", name="Issue a token").click()
     draft = admin.get_by_role("dialog", name="Issue a token")
-    field(draft, "Name").fill("a reader")
+    entry(draft, "Name").fill("a reader")
     draft.get_by_role("button", name="Issue", exact=True).click()
     shown = admin.get_by_role("dialog", name="The token of a reader")
     token = re.findall(r"mft_\w+_[\w-]+", shown.inner_text())[0]
@@ -156,5 +150,5 @@ def test_tokens_are_issued_and_revoked_and_may_no_more_than_they_say(open_page: 
 
 def log_in(page: Page, token: str) -> None:
     form = page.get_by_role("form", name="Log in")
-    field(form, "Token").fill(token)
+    entry(form, "Token").fill(token)
     form.get_by_role("button", name="Log in").click()

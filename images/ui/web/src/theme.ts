@@ -14,7 +14,7 @@ const dark: MantineColorsTuple = [
 
 export const theme = createTheme({
   primaryColor: "river",
-  primaryShade: { light: 8, dark: 5 },
+  primaryShade: { light: 8, dark: 7 },
   colors: { river, gray, dark },
   fontFamily: '"Inter Variable", system-ui, sans-serif',
   fontFamilyMonospace: '"JetBrains Mono Variable", ui-monospace, monospace',
@@ -49,10 +49,10 @@ export const variables: CSSVariablesResolver = () => ({
     "--hover": "#eef4f6",
     "--line": "#e1e7ea",
     "--text": "#1c242b",
-    "--completed": "#1a7f4b",
+    "--completed": "#16733f",
     "--failed": "#c92a3a",
     "--running": "#1668c7",
-    "--pending": "#66747f",
+    "--pending": "#5c6a75",
     "--unknown": "#9a5b00",
     "--completed-soft": "#e2f3e9",
     "--failed-soft": "#fde8ea",

@@ -17,6 +17,8 @@ interface Message {
 const AT_MOST_EVERY = 700;
 const SILENCE = 45_000;
 const LONGEST_PAUSE = 15_000;
+/** What the backend says when it closes the feed of somebody who may not see anything any more. */
+const REFUSED = 1008;
 
 let connected = false;
 const watchers = new Set<() => void>();
@@ -58,6 +60,7 @@ export function touches(key: readonly unknown[], changed: Changed): boolean {
 export function listen(client: QueryClient): () => void {
   let cursor = "";
   let pause = 500;
+  let misses = 0;
   let changed: Changed = new Map();
   let everything = false;
   let timer = 0;
@@ -116,15 +119,22 @@ export function listen(client: QueryClient): () => void {
       if (!connected && cursor === "") everything = true;
       cursor = message.cursor;
       pause = 500;
+      misses = 0;
       setConnected(true);
       if (message.reset) everything = true;
       message.changes?.forEach(note);
       if (everything || changed.size > 0) soon();
     };
-    opened.onclose = () => {
+    opened.onclose = ({ code }: CloseEvent) => {
       clearTimeout(watchdog);
       setConnected(false);
       if (ended) return;
+      // Refused, or away for longer than it takes to find another replica: from here on the pages ask by themselves, beginning now.
+      if (code === REFUSED || misses === 1) {
+        everything = true;
+        soon();
+      }
+      misses += 1;
       next = window.setTimeout(connect, pause * (0.5 + Math.random()));
       pause = Math.min(pause * 2, LONGEST_PAUSE);
     };

@@ -137,7 +137,7 @@ function usePreviews(compared: RunKey[], ends: Artifact[][]) {
   );
   const found = useQueries({ queries: wanted.map(({ artifact, place }) => previewQuery(taskOf(compared[place] as RunKey, artifact), artifact.name, artifact.attempt_id)) });
   return compared.map((_, run) =>
-    wanted.flatMap(({ artifact, place }, index) => (place === run ? [{ name: artifact.name, text: found[index]?.data ? shortValue(found[index].data.value) : null }] : [])),
+    wanted.flatMap(({ artifact, place }, index) => (place === run ? [{ name: artifact.name, text: found[index]?.data ? shortValue(found[index].data.value) : found[index]?.isPending ? "…" : null }] : [])),
   );
 }
 

@@ -109,7 +109,9 @@ export function DataTable<T>(props: Props<T>) {
           </div>
         )}
         {entries.length === 0 ? (
-          props.empty
+          <div role="row" className="table-empty">
+            <div role="gridcell">{props.empty}</div>
+          </div>
         ) : (
           <div role="rowgroup" style={{ height: virtual.getTotalSize(), position: "relative" }}>
             {items.map((item) => {

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Checkbox, CloseButton, Menu, SegmentedControl, Select, TextInput, Title, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, CloseButton, Menu, SegmentedControl, Select, TextInput, Title, Tooltip } from "@mantine/core";
 import { useDebouncedCallback, useDisclosure, useHotkeys, useLocalStorage } from "@mantine/hooks";
 import { IconColumns3, IconFilterOff, IconGitCompare, IconSearch, IconTag } from "@tabler/icons-react";
 import { useInfiniteQuery } from "@tanstack/react-query";
@@ -205,9 +205,9 @@ function Filters({ search, change, find, shown, setShown }: { search: RunsSearch
           {COLUMNS.filter((column) => !ALWAYS.includes(column.id ?? "")).map((column) => {
             const id = column.id ?? "";
             return (
-              <Menu.Item key={id} role="menuitemcheckbox" aria-checked={shown.includes(id)} leftSection={<Checkbox.Indicator size="xs" checked={shown.includes(id)} />} onClick={() => setShown(shown.includes(id) ? shown.filter((one) => one !== id) : [...shown, id])}>
+              <Menu.CheckboxItem key={id} checked={shown.includes(id)} onChange={(checked) => setShown(checked ? [...shown, id] : shown.filter((one) => one !== id))}>
                 {String(column.header)}
-              </Menu.Item>
+              </Menu.CheckboxItem>
             );
           })}
         </Menu.Dropdown>
