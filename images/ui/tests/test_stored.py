@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from metadata_testbed.service import Service, environment
 from minio import Minio
 from ui_demo.tables import Rows
 
+from ui_backend.datastore.artifacts import preview
 from ui_backend.datastore.files import BucketFiles, DatastoreAway, LocalFiles, NotStored, impatient
 from ui_backend.datastore.logs import Log
 from ui_backend.datastore.roots import DatastoreSettings
@@ -215,3 +218,55 @@ def test_a_bucket_that_does_not_answer_is_said_so() -> None:
         BucketFiles(client, "bucket", "metaflow").size("x")
     with pytest.raises(NotStored):
         BucketFiles(client, "bucket", "metaflow").size("../x")
+
+
+@pytest.fixture
+def hanging() -> Iterator[str]:
+    """The address of a store that takes every connection and never says anything."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_nothing_waits_for_a_datastore_that_hangs_but_what_asks_it(
+    new_ui: Callable[..., Ui], hanging: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    ui, rows = new_ui(DatastoreSettings("s3://bucket/metaflow", hanging, seconds=5)), Rows()
+    rows.add("flows_v3", {"flow_id": "F", "ts_epoch": NOW})
+    run = {"flow_id": "F", "run_number": 1, "ts_epoch": NOW}
+    rows.add("runs_v3", run)
+    rows.add("steps_v3", {**run, "step_name": "start"})
+    task = {**run, "step_name": "start", "task_id": 1}
+    rows.add("tasks_v3", task)
+    for name, value in (("ds-type", "s3"), ("ds-root", "s3://bucket/metaflow")):
+        rows.add("metadata_v3", {**task, "field_name": name, "value": value, "type": name})
+    ui.write(rows)
+    path = "/flows/F/runs/1/steps/start/tasks/1"
+    # More than there are threads for datastores.
+    logs = [
+        asyncio.run_coroutine_threadsafe(ui.http.get(f"/api{path}/logs/out/window?n={number}"), ui.loop)
+        for number in range(40)
+    ]
+    assert [run["run_number"] for run in ui.all("/runs")] == [1]
+    assert ui.get(path)["task_id"] == 1
+    assert not any(log.done() for log in logs)
+    for log in logs:
+        answer = log.result(120)
+        assert answer.status_code == 503
+        assert "in 5 s (MF_UI_DATASTORE_TIMEOUT)" in answer.json()["message"]
+
+
+class Unread(LocalFiles):
+    """Files of which only the size may be asked."""
+
+    def read(self, path: str, start: int, length: int) -> bytes:
+        raise AssertionError(f"{path} was read")
+
+
+def test_an_artifact_of_5_gigabytes_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "artifact").open("wb") as file:
+        file.truncate(5_000_000_000)
+    found = preview(Unread(tmp_path), "artifact")
+    assert (found.kind, found.size, found.value) == ("none", 5_000_000_000, None)
+    assert found.why == "It is larger than 1 MiB and was not read."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -61,6 +62,8 @@ class Site:
     """Of the runs, oldest first."""
     begun: set[tuple[object, ...]] = field(default_factory=set)
     """Steps that tests have recorded."""
+    kind: str = "local"
+    """Of the datastore that tasks are recorded with."""
 
     def write(self, rows: Rows) -> None:
         write(self.target, rows)
@@ -106,6 +109,23 @@ def closed(request: pytest.FixtureRequest, built: Path, tmp_path_factory: pytest
     target = new_target(request.param, request, folder)
     with _served(target, folder, built, MF_METADATA_AUTH="tokens", MF_METADATA_ADMIN_TOKEN=ADMIN) as url:
         yield Site(url, target, str(folder / ".metaflow"), [])
+
+
+@pytest.fixture(scope="session")
+def stuck(built: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A UI whose datastore takes every connection and never says anything, on an empty database."""
+    folder = tmp_path_factory.mktemp("stuck")
+    target, root = new_target("sqlite", request, folder), "s3://bucket/metaflow"
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
+        further = {
+            "METAFLOW_DATASTORE_SYSROOT_S3": root,
+            "METAFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{server.getsockname()[1]}",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "MF_UI_DATASTORE_TIMEOUT": "3",
+        }
+        with _served(target, folder, built, **further) as url:
+            yield Site(url, target, root, [], kind="s3")
 
 
 @contextmanager
@@ -155,7 +175,8 @@ def entry(within: Page | Locator, label: str) -> Locator:
 @pytest.fixture
 def open_page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Open]:
     """Opens an address of the test's site. At the end no page may have complained, or asked any other host."""
-    site: Site = request.getfixturevalue("closed" if "closed" in request.fixturenames else "site")
+    name = next((one for one in ("closed", "stuck") if one in request.fixturenames), "site")
+    site: Site = request.getfixturevalue(name)
     complaints: list[str] = []
     contexts: list[BrowserContext] = []
 

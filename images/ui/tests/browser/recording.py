@@ -31,7 +31,7 @@ def new_task(site: Site, run: Record, step: str, number: int, value: str = "") -
         rows.add("steps_v3", row)
     rows.add("tasks_v3", {**task, "last_heartbeat_ts": now // 1000})
     mark(rows, task, "attempt", "0")
-    mark(rows, task, "ds-type", "local")
+    mark(rows, task, "ds-type", site.kind)
     mark(rows, task, "ds-root", site.root)
     if value:
         mark(rows, task, "foreach-stack", value)

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from .conftest import Open, Site
 from .recording import end, graph, new_run, new_task
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.usefixtures("site")]
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 _HOSTILE = ["<img src=x onerror=alert(1)>", "\u202egnp.exe", "'; DROP TABLE runs_v3; --", "x" * 10_000, "{{7*7}}"]
 
@@ -70,6 +70,14 @@ def test_what_was_recorded_is_text_and_nothing_else(open_page: Open, site: Site)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 1280
     page.goto(f"{site.url}/flows/HostileFlow/runs/90002/steps/start/tasks/910003?tab=metadata")
     expect(page.get_by_role("region", name="Metadata")).to_contain_text("x" * 100)
+
+
+def test_a_datastore_that_hangs_is_said_on_the_page(open_page: Open, stuck: Site) -> None:
+    run = new_run(stuck, "StuckFlow", 90_006)
+    end(stuck, new_task(stuck, run, "start", 950_001), ok=True)
+    page = open_page("/flows/StuckFlow/runs/90006/steps/start/tasks/950001", noisy=True)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("start")
+    expect(page.get_by_text("has not answered in 3 s (MF_UI_DATASTORE_TIMEOUT)").first).to_be_visible()
 
 
 def test_a_card_reaches_nothing_outside_its_frame(open_page: Open, site: Site) -> None:
