@@ -42,12 +42,17 @@ install: $(READY) ## Cluster, Kubeflow Pipelines, platform and demo; CONTEXT=…
 test: $(READY) ## All that must hold, the cluster tests included; prints the minutes of each part
 	@.ci/test
 
-.PHONY: check
-check: $(READY) ## All that needs no cluster, server or browser; a minute or two
+.PHONY: check check-code check-units
+check: $(READY) ## All that needs no cluster, server or browser; under a minute once the checkout is warm
+	@$(MAKE) --jobs 2 --output-sync=target check-code check-units
+
+check-code: $(READY)
 	@$(VENV)/bin/ruff format --check --quiet $(CODE)
 	@$(VENV)/bin/ruff check --quiet $(CODE)
 	@$(VENV)/bin/mypy $(CODE)
 	@$(VENV)/bin/lint-imports | tail -n 3
+
+check-units: $(READY)
 	@$(RUN) -m installer programs helm kubectl >/dev/null
 	@$(RUN) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m 'not cluster and not server and not slow and not long' $(ARGS)
 

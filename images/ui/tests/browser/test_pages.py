@@ -185,8 +185,11 @@ def test_runs_are_compared(open_page: Open) -> None:
     expect(page.get_by_role("rowheader", name="Status")).to_have_count(0)
 
 
-def test_the_home_of_a_flow(open_page: Open) -> None:
+def test_the_home_of_a_flow(open_page: Open, site: Site) -> None:
     page = open_page("/flows")
+    newest = max((row for row in site.rows if row["flow_id"] == "DemandForecastFlow"), key=lambda row: row["ts_epoch"])
+    row = page.get_by_role("grid", name="Flows").get_by_role("row").filter(has_text="DemandForecastFlow")
+    expect(row).to_contain_text(name_of(newest))
     page.get_by_role("link", name="ChurnTrainingFlow").click()
     expect(page.get_by_text(re.compile(r"^\d+ %$"))).to_be_visible()
     expect(page.get_by_role("button", name=re.compile("^Run .*, completed")).first).to_be_visible()

@@ -50,6 +50,13 @@ export const flowsQuery = queryOptions({
   queryFn: ({ signal }) => getList<{ flow_id: string; ts_epoch: number }>(address(["flows"], { _limit: 1000, _order: "+flow_id" }), signal),
 });
 
+/** The newest run of each flow. */
+export const lastRunsQuery = queryOptions({
+  queryKey: ["runs", "last"],
+  queryFn: ({ signal }) => getList<Run>(address(["runs"], { _group: "flow_id", _group_limit: 1, _limit: 1000, _order: "-ts_epoch" }), signal),
+  refetchInterval: () => pace(false),
+});
+
 export const runQuery = (key: RunKey) =>
   queryOptions<Run, ApiError>({
     queryKey: ["run", key],
