@@ -30,6 +30,7 @@ for _file in sorted((PLAYBOOKS / "module_utils").glob("*.py")):
 
 from playbooks.tests.bare_kubernetes import BareKubernetes  # noqa: E402
 from playbooks.tests.fake_kubernetes import FakeKubernetes  # noqa: E402
+from playbooks.tests.world import World, new_world  # noqa: E402
 
 Cluster = FakeKubernetes | BareKubernetes
 Run = Callable[..., dict[str, Any]]
@@ -40,6 +41,17 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BareKubernetes]:
     """A real API server with nothing behind it, one for all tests; each test takes a namespace of its own."""
     with BareKubernetes(tmp_path_factory.mktemp("bare"), program("etcd"), program("kube-apiserver")) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def world(helm: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A cluster and a laptop for the playbooks, of one file of tests alone."""
+    folder = tmp_path_factory.mktemp("kubernetes")
+    with (
+        BareKubernetes(folder, program("etcd"), program("kube-apiserver")) as cluster,
+        new_world(cluster, helm, tmp_path_factory.mktemp("world")) as found,
+    ):
+        yield found
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ TELLING = (
     "project_flow",
     "branch_in_foreach_flow",
     "linear_flow",
-    "nested_foreach_flow",
     "parallel_flow",
     "parameters_flow",
     "retry_flow",

@@ -138,7 +138,11 @@ def _bucket_errors(path: str) -> Iterator[None]:
 
 
 def impatient(seconds: float) -> urllib3.PoolManager:
-    """Connections that give up after so many seconds of silence, after one more try."""
+    """Connections that give up after some more than so many seconds of silence, one more try among them.
+
+    Some more, so that whoever waits hears of the time that is set, and not of a connection.
+    """
+    each = 0.6 * seconds
     return urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=seconds / 2, read=seconds / 2), maxsize=16, retries=urllib3.Retry(1, redirect=0)
+        timeout=urllib3.Timeout(connect=each, read=each), maxsize=16, retries=urllib3.Retry(1, redirect=0)
     )
