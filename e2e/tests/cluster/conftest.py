@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 from cluster.kubectl import Kubectl
 from cluster.providers import provider_of
 from cluster.settings import Settings
+from installer import demo
 from laptop.gate import Gate
 from laptop.shell import Laptop, exports
 
@@ -96,10 +97,26 @@ def store(laptop: Laptop, facts: dict[str, str]) -> Any:
     return session.client("s3", endpoint_url=facts["METAFLOW_S3_ENDPOINT_URL"])
 
 
+@pytest.fixture(scope="session")
+def demo_run(settings: Settings, laptop: Laptop) -> demo.DemoRun:
+    """The demo's run, which `make install` has left."""
+    found = demo.find(laptop, demo.code_tag(settings))
+    if found is None:
+        pytest.fail("The demo has not run with this code. Run `make install` first.")
+    return found
+
+
+@pytest.fixture(scope="session")
+def new_gate(store: Any, facts: dict[str, str]) -> Callable[[], Gate]:
+    """Makes a gate of its own each time."""
+    bucket = facts["METAFLOW_DATASTORE_SYSROOT_S3"].removeprefix("s3://").split("/")[0]
+    return lambda: Gate(store, bucket)
+
+
 @pytest.fixture
-def gate(store: Any, facts: dict[str, str]) -> Gate:
+def gate(new_gate: Callable[[], Gate]) -> Gate:
     """A gate of this test's own."""
-    return Gate(store, facts["METAFLOW_DATASTORE_SYSROOT_S3"].removeprefix("s3://").split("/")[0])
+    return new_gate()
 
 
 def _credentials(file: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ from laptop.shell import Laptop
 
 pytestmark = pytest.mark.cluster
 FLOWS = Path(__file__).parent / "flows"
+VICTIM = FLOWS / "victim_flow.py"
 
 
 def test_a_run_survives_the_death_of_the_service_and_of_the_database(
@@ -40,30 +41,35 @@ def test_a_run_survives_the_death_of_the_service_and_of_the_database(
     assert done[Place("end")].artifacts["report"] == "total 18"
 
 
-@pytest.mark.parametrize(
-    ("grace", "said"),
-    [
-        (30, "it was told to end by a signal from outside (SIGTERM, exit code 143)"),
-        (0, "its pod was deleted while it ran"),
-    ],
-    ids=["deleted", "forced"],
-)
+GRACES = {"deleted": 30, "forced": 0}
+SAID = {
+    "deleted": "it was told to end by a signal from outside (SIGTERM, exit code 143)",
+    "forced": "its pod was deleted while it ran",
+}
+
+
+@pytest.fixture(scope="module")
+def victims(laptop: Laptop, new_gate: Callable[[], Gate]) -> dict[str, tuple[Gate, str]]:
+    """Runs whose step waits to be ended, with their gates. They start side by side, for that takes the longest."""
+    laptop.deploy(VICTIM)
+    gates = {how: new_gate() for how in GRACES}
+    return {how: (gate, laptop.trigger(VICTIM, "--gate", gate.key)) for how, gate in gates.items()}
+
+
+@pytest.mark.parametrize("how", GRACES)
 def test_a_run_ends_when_a_step_pod_is_deleted(
-    grace: int,
-    said: str,
+    how: str,
+    victims: dict[str, tuple[Gate, str]],
     laptop: Laptop,
     settings: Settings,
     kubernetes_api: Any,
-    gate: Gate,
     metaflow: Any,
     kubeflow: Any,
 ) -> None:
     """Retried, or failed with the very reason at the very step: Kubeflow Pipelines decides."""
-    flow = FLOWS / "victim_flow.py"
-    laptop.deploy(flow)
-    run_id = laptop.trigger(flow, "--gate", gate.key)
+    gate, run_id = victims[how]
     pod = gate.arrived("arrived")
-    kubernetes_api.delete_namespaced_pod(pod, settings.kubeflow_namespace, grace_period_seconds=grace)
+    kubernetes_api.delete_namespaced_pod(pod, settings.kubeflow_namespace, grace_period_seconds=GRACES[how])
 
     state = end_state(kubeflow, run_id)
     done = done_once(metaflow.Run(f"VictimFlow/{run_id}"))
@@ -74,7 +80,7 @@ def test_a_run_ends_when_a_step_pod_is_deleted(
     else:
         assert state == "FAILED"
         assert set(done) == {Place("start")}
-        assert errors(status(laptop, flow, run_id)) == {"victim": said}
+        assert errors(status(laptop, VICTIM, run_id)) == {"victim": SAID[how]}
 
 
 def _kill_pod_of(api: Any, settings: Settings, component: str) -> None:

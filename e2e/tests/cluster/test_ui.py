@@ -12,7 +12,6 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from cluster.settings import Settings
 from installer import demo, tools
-from laptop.shell import Laptop
 
 pytestmark = pytest.mark.cluster
 SLOWEST_MS = 120_000
@@ -23,15 +22,6 @@ KUBEFLOW_RUN = re.compile(r"#/runs/details/([0-9a-f-]{36})$")
 def ui(facts: dict[str, str]) -> str:
     """The UI's address, as the laptop's config has it."""
     return facts["METAFLOW_UI_URL"].rstrip("/")
-
-
-@pytest.fixture(scope="module")
-def run(settings: Settings, laptop: Laptop) -> demo.DemoRun:
-    """The demo's run, which `make install` has left."""
-    found = demo.find(laptop, demo.code_tag(settings))
-    if found is None:
-        pytest.fail("The demo has not run with this code. Run `make install` first.")
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -49,36 +39,38 @@ def page(settings: Settings) -> Iterator[Page]:
         assert errors == []
 
 
-def test_the_demo_s_run_is_opened_by_the_address_that_metaflow_prints(ui: str, run: demo.DemoRun, page: Page) -> None:
-    page.goto(f"{ui}/{demo.FLOW_NAME}/{run.run_id}")
-    expect(page).to_have_url(re.compile(rf"/flows/{demo.FLOW_NAME}/runs/{run.run_id}"), timeout=SLOWEST_MS)
-    expect(page.get_by_role("heading", level=1)).to_contain_text(run.run_id, timeout=SLOWEST_MS)
+def test_the_demo_s_run_is_opened_by_the_address_that_metaflow_prints(
+    ui: str, demo_run: demo.DemoRun, page: Page
+) -> None:
+    page.goto(f"{ui}/{demo.FLOW_NAME}/{demo_run.run_id}")
+    expect(page).to_have_url(re.compile(rf"/flows/{demo.FLOW_NAME}/runs/{demo_run.run_id}"), timeout=SLOWEST_MS)
+    expect(page.get_by_role("heading", level=1)).to_contain_text(demo_run.run_id, timeout=SLOWEST_MS)
     expect(page.get_by_text("completed").first).to_be_visible(timeout=SLOWEST_MS)
 
 
-def test_its_link_leads_to_its_run_in_kubeflow(ui: str, run: demo.DemoRun, page: Page, kubeflow: Any) -> None:
-    page.goto(f"{ui}/flows/{demo.FLOW_NAME}/runs/{run.run_id}")
+def test_its_link_leads_to_its_run_in_kubeflow(ui: str, demo_run: demo.DemoRun, page: Page, kubeflow: Any) -> None:
+    page.goto(f"{ui}/flows/{demo.FLOW_NAME}/runs/{demo_run.run_id}")
     expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=SLOWEST_MS)
     link = page.locator('a[href*="#/runs/details/"]').first
     expect(link).to_be_visible(timeout=SLOWEST_MS)
     href = link.get_attribute("href") or ""
     linked = KUBEFLOW_RUN.search(href)
     assert linked, href
-    assert run.run_id == f"kfp-{linked[1]}"
+    assert demo_run.run_id == f"kfp-{linked[1]}"
     # Kubeflow's own page is there only where its UI is; its API knows the run in both worlds.
     assert kubeflow.get_run(linked[1]).run_id == linked[1]
 
 
-def test_tasks_logs_and_artifacts_come_from_the_datastore(ui: str, run: demo.DemoRun) -> None:
+def test_tasks_logs_and_artifacts_come_from_the_datastore(ui: str, demo_run: demo.DemoRun) -> None:
     """The very reading that the pages do, with the key that the release gives the UI."""
-    here = f"{ui}/api/flows/{demo.FLOW_NAME}/runs/{run.run_id}"
+    here = f"{ui}/api/flows/{demo.FLOW_NAME}/runs/{demo_run.run_id}"
     with httpx.Client(timeout=60) as http:
         tasks = http.get(f"{here}/tasks", params={"_limit": 1000}).raise_for_status().json()["data"]
         ended = {(task["step_name"], task["task_id"]) for task in tasks if task["status"] == "completed"}
-        assert {step: sum(name == step for name, _ in ended) for step in run.tasks} == run.tasks
+        assert {step: sum(name == step for name, _ in ended) for step in demo_run.tasks} == demo_run.tasks
         end = next(task for task in tasks if task["step_name"] == "end")
         name = end["task_name"] or end["task_id"]
         report = http.get(f"{here}/steps/end/tasks/{name}/artifacts/report/preview").raise_for_status().json()
-        assert run.report in str(report["data"])
+        assert demo_run.report in str(report["data"])
         log = http.get(f"{here}/steps/end/tasks/{name}/logs/out").raise_for_status().json()["data"]
-        assert any(run.report in row["line"] for row in log), log
+        assert any(demo_run.report in row["line"] for row in log), log
