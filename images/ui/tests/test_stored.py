@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from metadata_testbed.service import Service, environment
 from minio import Minio
-from ui_demo.tables import Rows
+from ui_demo.tables import Record, Rows
 
 from ui_backend.datastore.artifacts import preview
 from ui_backend.datastore.files import BucketFiles, DatastoreAway, LocalFiles, NotStored, impatient
@@ -147,6 +147,19 @@ def test_parameters_and_the_graph(ui: Ui) -> None:
     assert graph["steps"]["start"]["next"] == ["end"]
 
 
+def one_task(rows: Rows, ds_type: str, ds_root: str) -> Record:
+    """A run of one task, which has recorded this datastore; gives the task's row."""
+    rows.add("flows_v3", {"flow_id": "F", "ts_epoch": NOW})
+    run = {"flow_id": "F", "run_number": 1, "ts_epoch": NOW}
+    rows.add("runs_v3", run)
+    rows.add("steps_v3", {**run, "step_name": "start"})
+    task = {**run, "step_name": "start", "task_id": 1}
+    rows.add("tasks_v3", task)
+    for name, value in (("ds-type", ds_type), ("ds-root", ds_root)):
+        rows.add("metadata_v3", {**task, "field_name": name, "value": value, "type": name})
+    return task
+
+
 @pytest.mark.parametrize(
     ("ds_type", "ds_root", "location", "words"),
     [
@@ -168,14 +181,7 @@ def test_rows_cannot_point_outside(
     (tmp_path / "secret").write_bytes(b"\x80\x04N.")
     (root / "out").symlink_to(tmp_path)
     ui, rows = new_ui(DatastoreSettings(local_root=str(tmp_path))), Rows()
-    rows.add("flows_v3", {"flow_id": "F", "ts_epoch": NOW})
-    run = {"flow_id": "F", "run_number": 1, "ts_epoch": NOW}
-    rows.add("runs_v3", run)
-    rows.add("steps_v3", {**run, "step_name": "start"})
-    task = {**run, "step_name": "start", "task_id": 1}
-    rows.add("tasks_v3", task)
-    for name, value in (("ds-type", ds_type), ("ds-root", ds_root.format(root=root))):
-        rows.add("metadata_v3", {**task, "field_name": name, "value": value, "type": name})
+    task = one_task(rows, ds_type, ds_root.format(root=root))
     artifact = {"name": "a", "ds_type": ds_type, "location": location.format(root=root), "attempt_id": 0}
     artifact["sha"] = "../../secret"
     rows.add("artifact_v3", {**task, **artifact})
@@ -233,14 +239,7 @@ def test_nothing_waits_for_a_datastore_that_hangs_but_what_asks_it(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     ui, rows = new_ui(DatastoreSettings("s3://bucket/metaflow", hanging, seconds=5)), Rows()
-    rows.add("flows_v3", {"flow_id": "F", "ts_epoch": NOW})
-    run = {"flow_id": "F", "run_number": 1, "ts_epoch": NOW}
-    rows.add("runs_v3", run)
-    rows.add("steps_v3", {**run, "step_name": "start"})
-    task = {**run, "step_name": "start", "task_id": 1}
-    rows.add("tasks_v3", task)
-    for name, value in (("ds-type", "s3"), ("ds-root", "s3://bucket/metaflow")):
-        rows.add("metadata_v3", {**task, "field_name": name, "value": value, "type": name})
+    one_task(rows, "s3", "s3://bucket/metaflow")
     ui.write(rows)
     path = "/flows/F/runs/1/steps/start/tasks/1"
     # More than there are threads for datastores.

@@ -68,10 +68,10 @@ def _addresses(backend: Backend, made: data.Data) -> dict[str, str]:
     wide = _path(_first(backend, run_number=str(made.wide[0])))
     churn = {"flow_id": "ChurnTrainingFlow"}
     failed = _path(_first(backend, **churn, status="failed"))
-    task = _first(backend, f"/api{failed}/tasks", status="failed")
+    task = _first(backend, f"{failed}/tasks", status="failed")
     log = f"{failed}/steps/{task['step_name']}/tasks/{task['task_name'] or task['task_id']}"
     ended = _path(_first(backend, **churn, status="completed"))
-    report = _first(backend, f"/api{ended}/steps/report/tasks")
+    report = _first(backend, f"{ended}/steps/report/tasks")
     reported = f"{ended}/steps/report/tasks/{report['task_name'] or report['task_id']}"
     compared = [_path(run) for run in _list(backend, **churn, status="completed", _limit="3")]
     switch = _path(_first(backend, flow_id="ReviewRoutingFlow", status="completed"))
@@ -95,7 +95,7 @@ def _addresses(backend: Backend, made: data.Data) -> dict[str, str]:
 
 
 def _list(backend: Backend, path: str = "/runs", **query: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = backend.get(path.removeprefix("/api"), {"_order": "-ts_epoch", **query})
+    found: list[dict[str, Any]] = backend.get(path, {"_order": "-ts_epoch", **query})
     return found
 
 

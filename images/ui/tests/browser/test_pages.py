@@ -43,7 +43,7 @@ def test_runs_are_filtered_and_the_address_is_the_view(open_page: Open, site: Si
     expect(page.get_by_role("button", name="Flow: NightlyFeaturesFlow")).to_be_visible()
     page.get_by_role("button", name="Clear").click()
     expect(rows.filter(has_text="completed").first).to_be_visible()
-    page.get_by_placeholder("Run id").fill(name_of(site.rows[0]))
+    entry(page, "Run id").fill(name_of(site.rows[0]))
     expect(rows).to_have_count(1)
 
 
