@@ -60,7 +60,7 @@ def start(database: str | Path, tmp_path: Path) -> Iterator[Callable[[], Replica
     for replica in started:
         replica.kill()
         replica.disconnect()
-        assert [line for line in replica.log_lines() if "traceback" in line] == []
+    assert [line for replica in started for line in replica.log_lines() if "traceback" in line] == []
 
 
 class Changing:

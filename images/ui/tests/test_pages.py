@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 
+from metadata_service.domain.refusals import StorageAway
 from metadata_service.settings import WrongSettings
 from ui_backend.api.pages import Pages
 from ui_backend.paged import PagesSettings
@@ -16,7 +19,7 @@ from ui_backend.settings import Settings
 
 _DOCUMENT = (
     '<html><head><base href="/" /><meta name="nonce" content="__NONCE__" />'
-    '<meta content="__KUBEFLOW__" /></head></html>'
+    '<meta content="__KUBEFLOW__" /><meta name="cursor" content="__CURSOR__" /></head></html>'
 )
 
 
@@ -31,14 +34,19 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-async def get(settings: PagesSettings, path: str, **headers: str) -> httpx.Response:
-    transport = httpx.ASGITransport(Starlette(routes=Pages(settings).routes))
+Cursor = Callable[[], Awaitable[str]]
+
+
+async def get(settings: PagesSettings, path: str, headers: dict[str, str], cursor: Cursor | None) -> httpx.Response:
+    transport = httpx.ASGITransport(Starlette(routes=Pages(settings, cursor=cursor).routes))
     async with httpx.AsyncClient(transport=transport, base_url="http://ui.example") as client:
         return await client.get(path, headers=headers)
 
 
-def fetch(settings: PagesSettings, path: str, **headers: str) -> httpx.Response:
-    return asyncio.run(get(settings, path, **headers))
+def fetch(
+    settings: PagesSettings, path: str, headers: dict[str, str] | None = None, cursor: Cursor | None = None
+) -> httpx.Response:
+    return asyncio.run(get(settings, path, headers or {}, cursor))
 
 
 @pytest.mark.parametrize("path", ["/", "/flows/A/runs/1", "/flows/A.b/runs/x.y", "/index.html"])
@@ -98,7 +106,7 @@ def test_nothing_else_is_given_out(folder: Path, path: str) -> None:
 )
 def test_the_document_knows_below_which_path_it_is_shown(folder: Path, setting: str, header: str, base: str) -> None:
     headers = {"x-forwarded-prefix": header} if header else {}
-    assert f'<base href="{base}" />' in fetch(PagesSettings(folder, setting), "/flows", **headers).text
+    assert f'<base href="{base}" />' in fetch(PagesSettings(folder, setting), "/flows", headers).text
 
 
 def test_the_document_knows_where_kubeflow_is(folder: Path) -> None:
@@ -122,3 +130,35 @@ def test_wrong_settings_are_refused(tmp_path: Path) -> None:
         "MF_UI_PREFIX",
         "MF_UI_KUBEFLOW_URL",
     ]
+
+
+def test_the_document_is_told_the_cursor_of_its_moment(folder: Path) -> None:
+    async def now() -> str:
+        return '17-3:4:"><script>'
+
+    assert 'content="17-3:4:&quot;&gt;&lt;script&gt;"' in fetch(PagesSettings(folder), "/", cursor=now).text
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["is away", "hangs"])
+def test_the_document_comes_without_a_database(folder: Path, hangs: bool) -> None:
+    async def now() -> str:
+        if not hangs:
+            raise StorageAway("away")
+        await asyncio.Event().wait()
+        return "never"
+
+    assert '<meta name="cursor" content="" />' in fetch(PagesSettings(folder), "/", cursor=now).text
+
+
+def test_a_packed_script_is_given_to_who_takes_it(folder: Path) -> None:
+    (folder / "assets" / "index-1.js.gz").write_bytes(gzip.compress(b"packed"))
+    packed = fetch(PagesSettings(folder), "/assets/index-1.js")
+    assert (packed.text, packed.headers["content-encoding"], packed.headers["vary"]) == (
+        "packed",
+        "gzip",
+        "Accept-Encoding",
+    )
+    assert "javascript" in packed.headers["content-type"]
+    assert "immutable" in packed.headers["cache-control"]
+    plain = fetch(PagesSettings(folder), "/assets/index-1.js", {"Accept-Encoding": "identity"})
+    assert (plain.text, plain.headers.get("content-encoding")) == ("1", None)

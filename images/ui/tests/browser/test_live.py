@@ -38,6 +38,18 @@ def test_a_run_is_seen_from_start_to_end(open_page: Open, site: Site) -> None:
     expect(page.get_by_role("group", name="About the run")).to_contain_text("2 of 2")
 
 
+def test_what_the_document_was_told_is_not_asked_twice(open_page: Open, site: Site) -> None:
+    run = new_run(site, "OnceFlow", 90_007)
+    start = new_task(site, run, "start", 960_001)
+    page = open_page("/flows/OnceFlow/runs/90007")
+    expect(page.locator(".connection")).to_have_text("Live")
+    end(site, start, ok=True)
+    expect(page.get_by_role("group", name="About the run")).to_contain_text("1 of 1")
+    # Only a page that looks at everything anew asks for its session again.
+    asked = page.evaluate("() => performance.getEntriesByType('resource').map((one) => new URL(one.name).pathname)")
+    assert asked.count("/api/session") == 1
+
+
 def test_a_loop_is_drawn_and_counted_while_it_goes_round(open_page: Open, site: Site) -> None:
     run = new_run(site, "LoopFlow", 90_005)
     turns = {"name": "draw", "type": "split-switch", "next": ["draw", "end"], "decorators": [], "doc": "", "line": 9}

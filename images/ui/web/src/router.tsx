@@ -1,5 +1,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
 
+import { client, isAdmitted } from "./api/client";
+import { runQuery, stepsQuery, timelineQuery } from "./api/queries";
 import { readCompareSearch } from "./compare/search";
 import { readRunSearch } from "./run/search";
 import { readRunsSearch } from "./runs/filters";
@@ -35,6 +37,14 @@ const run = createRoute({
   getParentRoute: () => root,
   path: "/flows/$flow/runs/$run",
   validateSearch: readRunSearch,
+  loaderDeps: ({ search }) => ({ tab: search.tab }),
+  // Asked while the page's script is still on its way.
+  loader: ({ params, deps }) => {
+    if (!isAdmitted()) return;
+    void client.prefetchQuery(runQuery(params));
+    void client.prefetchQuery(stepsQuery(params, false));
+    if (!deps.tab) void client.prefetchQuery(timelineQuery(params, false));
+  },
   component: lazyRouteComponent(() => import("./run/RunPage"), "RunPage"),
 });
 

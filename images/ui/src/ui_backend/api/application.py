@@ -54,7 +54,7 @@ def application(
     routes = [*operations.ROUTES, *sessions.ROUTES, *for_readers, *changing.ROUTES, service]
     paged = pages or PagesSettings()
     api = Router(routes, redirect_slashes=False)
-    shown = Pages(paged, "tokens" if access.tokens else "off")
+    shown = Pages(paged, "tokens" if access.tokens else "off", live.changes.now)
     app = Starlette(routes=[Mount("/api", api), *shown.routes], exception_handlers=EXCEPTION_HANDLERS)
     app.router.redirect_slashes = False
     app.state.reading = reading

@@ -35,6 +35,9 @@ PING, PONG = "__ping__", "__pong__"
 
 _SAY_SOMETHING_SECONDS = 20.0
 
+_REFUSED = (Unknown, Forbidden, TooOften)
+_ENDS = (WebSocketDisconnect, StorageAway, *_REFUSED)
+
 Told = Callable[[WebSocket, Listener], Awaitable[None]]
 
 
@@ -127,7 +130,7 @@ async def talk(
     """Hear and tell until the client goes or may not listen, this process ends, or the database is away."""
     try:
         await allowed.grant()
-    except (Unknown, Forbidden, TooOften):
+    except _REFUSED:
         await socket.close(FORBIDDEN)
         return
     except StorageAway:
@@ -137,22 +140,19 @@ async def talk(
     await socket.accept()
     async with live.listen() as listener:
         tasks = {asyncio.create_task(hear(listener)), asyncio.create_task(tell(listener))}
-        done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in left:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-    for task in done:
-        try:
-            task.result()
-        except WebSocketDisconnect:
-            return
-        except StorageAway:
-            await _close(socket, TRY_AGAIN)
-            return
-        except (Unknown, Forbidden, TooOften):
-            await _close(socket, FORBIDDEN)
-            return
-    await _close(socket, COME_BACK)
+    # Both may have met their end at the same moment, each its own.
+    ends = [task.exception() for task in tasks if not task.cancelled()]
+    for end in ends:
+        if end is not None and not isinstance(end, _ENDS):
+            raise end
+    if any(isinstance(end, WebSocketDisconnect) for end in ends):
+        return
+    refused = any(isinstance(end, _REFUSED) for end in ends)
+    await _close(socket, FORBIDDEN if refused else TRY_AGAIN if any(ends) else COME_BACK)
 
 
 async def _close(socket: WebSocket, code: int) -> None:

@@ -56,9 +56,13 @@ export function touches(key: readonly unknown[], changed: Changed): boolean {
   return runs !== undefined && (!/^\d+$/.test(String(of.run)) || runs.has(Number(of.run)));
 }
 
-/** Listen until what it gives is called. Comes back with its cursor, to this replica or another. */
+/**
+ * Listen until what it gives is called. Comes back with its cursor, to this replica or another.
+ *
+ * The first one stands in the document, which is older than all that the page asks: nothing is to be asked twice.
+ */
 export function listen(client: QueryClient): () => void {
-  let cursor = "";
+  let cursor = document.querySelector<HTMLMetaElement>('meta[name="cursor"]')?.content ?? "";
   let pause = 500;
   let misses = 0;
   let changed: Changed = new Map();
