@@ -95,6 +95,14 @@ def test_likeness_takes_wildcards_literally_except_in_li(runs: Runs) -> None:
     assert runs.found(**{"run_id:li": "my_run"}) == {"my_run", "myXrun"}
 
 
+def test_a_comma_of_a_value_has_a_backslash_before_it(runs: Runs) -> None:
+    runs.add("prod", tags=["env:prod", "eu"])
+    runs.add("dev", tags=["env:dev"])
+    runs.add("both", tags=["env:prod,eu", "back\\slash"])
+    assert runs.found(**{"_tags:any": "env:prod\\,eu,env:dev"}) == {"both", "dev"}
+    assert runs.found(**{"_tags:all": "env:prod\\,eu,back\\slash"}) == {"both"}
+
+
 def test_tags_and_system_tags_are_one_set(runs: Runs) -> None:
     runs.add("prod", tags=["env:prod", "x"], system_tags=["team:ml"])
     runs.add("dev", tags=["env:dev"], system_tags=["team:ml"])

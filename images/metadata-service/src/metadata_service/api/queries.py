@@ -1,12 +1,13 @@
 """The query of a list: `_limit` and `_cursor`, filters `field:operator=a,b`, and predicates `_tags:mode=a,b`.
 
-A field that the list does not know is ignored, as upstream does, and the answer names it in a header. Everything else
-that cannot be served is refused by name.
+A comma that belongs to a value has a backslash before it. A field that the list does not know is ignored, as upstream
+does, and the answer names it in a header. Everything else that cannot be served is refused by name.
 """
 
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -54,6 +55,7 @@ TASK_FIELDS: Fields = {
 }
 
 _MAX_INT = 2**63 - 1
+_BETWEEN = re.compile(r"(?<!\\),")
 _COMPARISONS: tuple[Comparison, ...] = get_args(Comparison)
 _LIKENESSES: tuple[Likeness, ...] = get_args(Likeness)
 _TAG_MODES: tuple[TagMode, ...] = get_args(TagMode)
@@ -144,12 +146,16 @@ def _limit(value: str) -> int:
 def _tag_filter(name: str, operator: str, value: str) -> TagFilter:
     for mode in _TAG_MODES:
         if mode == (operator or "all"):
-            return TagFilter(mode, tuple(value.split(",")))
+            return TagFilter(mode, _parts(value))
     raise Malformed(f"{name}: unknown operator. Use one of {', '.join(_TAG_MODES)}.")
 
 
+def _parts(value: str) -> tuple[str, ...]:
+    return tuple(part.replace("\\,", ",") for part in _BETWEEN.split(value))
+
+
 def _field_filter(name: str, field: str, operator: str, value: str, kind: Kind) -> FieldFilter:
-    values = tuple(None if part == "null" else _value(name, part, kind) for part in value.split(","))
+    values = tuple(None if part == "null" else _value(name, part, kind) for part in _parts(value))
     if operator == "is":
         if any(part is not None for part in values):
             raise Malformed(f"{name}: only null can be asked for with this operator. Use eq for values.")

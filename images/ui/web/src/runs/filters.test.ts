@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { isFiltered, readRunsSearch, runsQuestion } from "./filters";
+import { isFiltered, joined, listed, readRunsSearch, runsQuestion } from "./filters";
 
 const NOW = 1_764_115_230_000;
 
@@ -11,6 +11,12 @@ test("what an address does not say in words of this page is left out", () => {
 test("a view survives its address", () => {
   const search = { status: "running,failed", flow: "A,B", user: "ann", project: "p", branch: "prod", tag: "x", parameter: "a=1,b=2", run: "17", within: "24h", order: "+duration", group: "flow" };
   expect(readRunsSearch(Object.fromEntries(new URLSearchParams(search)))).toEqual(search);
+});
+
+test("a comma of a value is not one between values", () => {
+  const tag = joined(["a,b", "c"]);
+  expect(listed(tag)).toEqual(["a,b", "c"]);
+  expect(runsQuestion({ tag, project: joined(["p,q"]) }, NOW)).toMatchObject({ _tags: "a\\,b,c", "_tags:any": ["project:p\\,q"] });
 });
 
 test("the usual order is not said", () => {

@@ -56,16 +56,18 @@ export function readRunsSearch(raw: Record<string, unknown>): RunsSearch {
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
 }
 
-/** The values of a filter. */
-export const listed = (value: string | undefined): string[] => (value ? value.split(",").filter(Boolean) : []);
+/** The values of a filter. A comma of their own has a backslash before it, here and in what the backend is asked. */
+export const listed = (value: string | undefined): string[] =>
+  value ? value.split(/(?<!\\),/).filter(Boolean).map((one) => one.replaceAll("\\,", ",")) : [];
 
-export const joined = (values: readonly string[]): string | undefined => values.join(",") || undefined;
+export const joined = (values: readonly string[]): string | undefined =>
+  values.map((one) => one.replaceAll(",", "\\,")).join(",") || undefined;
 
 /** The question to the backend. `now` is rounded to a minute, so that it stays the same for a while. */
 export function runsQuestion(search: RunsSearch, now: number): Query {
   const minute = Math.floor(now / 60_000) * 60_000;
   const since = search.within ? minute - (WITHIN[search.within] ?? 0) : search.from;
-  const tagged = (prefix: string, value: string | undefined) => listed(value).map((one) => prefix + one).join(",");
+  const tagged = (prefix: string, value: string | undefined) => joined(listed(value).map((one) => prefix + one)) ?? "";
   const plain: Query = {
     status: search.status,
     flow_id: search.flow,
