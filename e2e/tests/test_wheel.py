@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from bridge.tests.lib.wheel import UV, installed
+
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
-UV = Path(sys.executable).parent / "uv"
 FLOW = """
 from metaflow import FlowSpec, step
 
@@ -35,22 +34,7 @@ if __name__ == "__main__":
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of a clean venv that holds the wheel and what it asks for, nothing else."""
-    folder = tmp_path_factory.mktemp("wheel")
-    _run(UV, "build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder, ROOT)
-    (wheel,) = folder.glob("metaflow_tributary-*.whl")
-    venv = folder / "venv"
-    _run(UV, "venv", "--python", sys.executable, venv)
-    found = venv / "bin" / "python"
-    _run(UV, "pip", "install", "--python", found, "--constraint", _versions(folder), wheel)
-    return found
-
-
-def _versions(folder: Path) -> Path:
-    """The lock's versions without its hashes: uv takes no hashes in constraints for a wheel of ours."""
-    pinned = [line.split(" ")[0] for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line]
-    file = folder / "versions.txt"
-    file.write_text("\n".join(line for line in pinned if line and line[0].isalpha()))
-    return file
+    return installed(tmp_path_factory.mktemp("wheel"))
 
 
 def test_neither_kfp_nor_kubernetes_is_asked_for(python: Path) -> None:
@@ -59,6 +43,17 @@ def test_neither_kfp_nor_kubernetes_is_asked_for(python: Path) -> None:
     }
     assert {"metaflow", "metaflow-tributary"} <= names
     assert not names & {"kfp", "kubernetes", "ansible-core", "starlette"}
+
+
+def test_metaflow_knows_the_extension_by_name_and_version(python: Path, tmp_path: Path) -> None:
+    # Where it does not, it makes up a name, which `--environment uv` fails on.
+    program = """if True:
+        from importlib.metadata import version
+        from metaflow.extension_support import _all_packages
+        found = {name: package["version"] for name, package in _all_packages.items()}
+        assert found == {"metaflow-tributary": version("metaflow-tributary")}, found
+    """
+    _run(python, "-c", program, also=_environment(tmp_path))
 
 
 def test_the_wheel_gives_kubeflow_pipelines(python: Path, tmp_path: Path) -> None:

@@ -22,7 +22,11 @@ SETTINGS = {
 
 
 def command(
-    flow: Path, *arguments: str, settings: Mapping[str, str | None] | None = None, python: Sequence[str] = ()
+    flow: Path,
+    *arguments: str,
+    settings: Mapping[str, str | None] | None = None,
+    python: Sequence[str] = (),
+    interpreter: str | Path = sys.executable,
 ) -> subprocess.CompletedProcess[str]:
     """Run `python flow arguments…` with SETTINGS and these; None takes a setting away.
 
@@ -31,7 +35,7 @@ def command(
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("METAFLOW_", "AWS_"))}
     wanted = {**SETTINGS, **(settings or {})}
     return subprocess.run(
-        [sys.executable, *python, flow.name, "--no-pylint", *arguments],
+        [str(interpreter), *python, flow.name, "--no-pylint", *arguments],
         cwd=flow.parent,
         env={**kept, **{name: value for name, value in wanted.items() if value is not None}},
         capture_output=True,

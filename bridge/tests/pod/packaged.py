@@ -46,8 +46,10 @@ class Packaged:
         return {"METAFLOW_EXTRACTED_ROOT": str(self.folder), "PYTHONPATH": str(self.folder / CODE_FOLDER)}
 
 
-def packaged(flow_file: Path, root: Path, options: Sequence[str] = ()) -> Packaged:
-    """Compile and pack the flow with these options before the command, as `create` does."""
+def packaged(
+    flow_file: Path, root: Path, options: Sequence[str] = (), interpreter: str | Path = sys.executable
+) -> Packaged:
+    """Compile and pack the flow with these options before the command, as `create` does with that interpreter."""
     written, archive, folder = root / "record.json", root / "code.tgz", root / "code"
     done = command(
         flow_file,
@@ -56,10 +58,11 @@ def packaged(flow_file: Path, root: Path, options: Sequence[str] = ()) -> Packag
         "create",
         "--only-json",
         python=("-c", _KEEP_RECORD, str(written)),
+        interpreter=interpreter,
     )
     assert done.returncode == 0, done.stderr
     saved = subprocess.run(
-        [sys.executable, flow_file.name, "--no-pylint", *options, "package", "save", str(archive)],
+        [str(interpreter), flow_file.name, "--no-pylint", *options, "package", "save", str(archive)],
         cwd=flow_file.parent,
         env=environment(root),
         capture_output=True,
