@@ -136,10 +136,11 @@ format: $(READY) ## Format the code
 
 .PHONY: types
 types: $(READY) ## Types and syntax for each Python from 3.10 to 3.13
-	@for version in 3.10 3.11 3.12 3.13; do \
-	  $(VENV)/bin/mypy --python-version $$version $(CODE); \
-	  $(VENV)/bin/ruff check --quiet --select E9,F --target-version py$${version/./} $(CODE); \
-	done
+	@printf '%s\n' 3.10 3.11 3.12 3.13 | xargs -P 2 -I VERSION $(MAKE) --output-sync=target types-VERSION
+
+types-%: $(READY)
+	@$(VENV)/bin/mypy --python-version $* $(CODE)
+	@$(VENV)/bin/ruff check --quiet --select E9,F --target-version py$(subst .,,$*) $(CODE)
 
 .PHONY: coverage
 coverage: $(READY) ## What the tests of make check reach, line by line and branch by branch
