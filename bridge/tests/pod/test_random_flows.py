@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from bridge.tests.lib.drawing import Drawing, drawings
@@ -38,14 +38,19 @@ def check(drawing: Drawing, loops: Loops, shared: bool, folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("flows", "most"), [(8, 1), pytest.param(200, 5, marks=pytest.mark.long)])
-def test_the_runner_leaves_what_a_local_run_leaves(flows: int, most: int, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("flows", "most", "drawn_from"),
+    [(8, 1, 0), *(pytest.param(100, 5, one, marks=[pytest.mark.long, pytest.mark.timeout(7200)]) for one in (1, 2))],
+)
+def test_the_runner_leaves_what_a_local_run_leaves(
+    flows: int, most: int, drawn_from: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     counts: Counter[str] = Counter()
 
+    @seed(drawn_from)
     @settings(
         max_examples=flows,
         deadline=None,
-        derandomize=True,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -145,6 +147,47 @@ def test_a_statement_that_takes_too_long_is_ended(settings: SqliteSettings) -> N
             await opened.read(lambda connection: connection.execute(endless).fetchone())
 
     with_connections(SqliteSettings(settings.file, 360, statement_seconds=0), use)
+
+
+def test_a_connection_is_nobody_elses_while_a_reader_that_was_given_up_uses_it(settings: SqliteSettings) -> None:
+    """Two threads on one connection end the whole process."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work(_: sqlite3.Connection) -> None:
+        begun.set()
+        assert go_on.wait(60)
+
+    async def use(opened: Connections) -> None:
+        reader = asyncio.create_task(opened.read(work))
+        await asyncio.to_thread(begun.wait, 60)
+        for _ in range(3):
+            reader.cancel()
+            await asyncio.sleep(0)
+        given_up_early = reader.done()
+        go_on.set()
+        await asyncio.wait({reader})
+        assert reader.cancelled()
+        assert not given_up_early
+
+    with_connections(settings, use)
+
+
+def test_a_statement_of_a_reader_that_was_given_up_is_ended(settings: SqliteSettings) -> None:
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+    begun = threading.Event()
+
+    def work(connection: sqlite3.Connection) -> None:
+        begun.set()
+        connection.execute(endless).fetchall()
+
+    async def use(opened: Connections) -> object:
+        reader = asyncio.create_task(opened.read(work))
+        await asyncio.to_thread(begun.wait, 60)
+        reader.cancel()
+        await asyncio.wait({reader})
+        return await opened.read(lambda connection: connection.execute("SELECT 7").fetchone())
+
+    assert with_connections(replace(settings, statement_seconds=1e9), use) == (7,)
 
 
 def test_a_reader_does_not_write(settings: SqliteSettings) -> None:

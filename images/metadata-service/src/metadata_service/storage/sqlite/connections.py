@@ -8,10 +8,11 @@ none is answered before the disk has it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -30,6 +31,7 @@ _LOCKED_SECONDS = 5.0
 _MAX_TOGETHER = 256
 _MAX_WAITING = 2000
 _STEPS_BETWEEN_LOOKS = 100_000
+_INTERRUPT_SECONDS = 0.05
 
 
 @dataclass
@@ -108,10 +110,17 @@ class Connections:
                 connection.close()
 
     async def on_reader(self, work: Work[T], connection: sqlite3.Connection) -> T:
-        """Do the work on this connection. It is ended when it takes too long."""
+        """Do the work on this connection. It is ended when it takes too long, or is not waited for any more.
+
+        Returns or raises only when no thread uses the connection: another one beside it would end the process.
+        """
+        begun = self._reading.submit(_bounded, work, connection, self._settings.statement_seconds)
         with translated():
-            seconds = self._settings.statement_seconds
-            return await asyncio.get_running_loop().run_in_executor(self._reading, _bounded, work, connection, seconds)
+            try:
+                return await asyncio.wrap_future(begun)
+            finally:
+                if not begun.done():
+                    await _given_up(begun, connection)
 
     async def _store_waiting(self) -> None:
         while self._waiting:
@@ -176,6 +185,17 @@ def _bounded(work: Work[T], connection: sqlite3.Connection, seconds: float) -> T
     deadline = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS)
     return work(connection)
+
+
+async def _given_up(begun: Future[Any], connection: sqlite3.Connection) -> None:
+    """Let the work end, however often this task is cancelled meanwhile. What it gives or raises is of no interest."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    begun.add_done_callback(lambda _: loop.call_soon_threadsafe(ended.set))
+    while not begun.done():
+        # Of no use before a statement has begun, so more than once.
+        connection.interrupt()
+        with contextlib.suppress(asyncio.CancelledError, asyncio.TimeoutError):
+            await asyncio.wait_for(ended.wait(), _INTERRUPT_SECONDS)
 
 
 def _together(connection: sqlite3.Connection, works: Sequence[Work[Any]]) -> list[Any]:
