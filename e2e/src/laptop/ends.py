@@ -40,14 +40,18 @@ class Ended:
 @contextmanager
 def end_again(kubeflow: Any, run_id: str, *, within: float = ENDS_WITHIN) -> Iterator[Ended]:
     """Around what continues a run that ended: waits until it goes on, and then for its end. Raises NotYet."""
-    kubeflow_id, ended = run_id.removeprefix("kfp-"), Ended()
-    before = len(kubeflow.get_run(kubeflow_id).state_history)
+    ended = Ended()
+    before = _history(kubeflow, run_id)
     yield ended
-    eventually(
-        lambda: None if len(kubeflow.get_run(kubeflow_id).state_history) > before else f"{run_id} does not go on",
-        within=60,
-    )
+    # Kubeflow may begin the history of such a run anew, so it need not grow.
+    eventually(lambda: None if _history(kubeflow, run_id) != before else f"{run_id} does not go on", within=60)
     ended.state = end_state(kubeflow, run_id, within=within)
+
+
+def _history(kubeflow: Any, run_id: str) -> list[tuple[str, Any]]:
+    """The states that the run has had, each with when."""
+    found = kubeflow.get_run(run_id.removeprefix("kfp-")).state_history
+    return [(one.state, one.update_time) for one in found]
 
 
 def status(laptop: Laptop, flow: Path, run_id: str) -> dict[str, Any]:

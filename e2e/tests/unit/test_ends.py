@@ -14,16 +14,19 @@ from laptop.eventually import NotYet
 
 
 class Kubeflow:
-    """Gives the states of one run, the next one each time it is asked; the last stays."""
+    """Gives the states of one run, the next one each time it is asked; the last stays. From the place `anew` on it has
+    forgotten the states before.
+    """
 
-    def __init__(self, *states: str) -> None:
-        self.states, self.asked = states, 0
+    def __init__(self, *states: str, anew: int = 0) -> None:
+        self.states, self.anew, self.asked = states, anew, 0
 
     def get_run(self, run_id: str) -> Any:
         assert run_id == "abc"
         self.asked = min(self.asked + 1, len(self.states))
-        history = self.states[: self.asked]
-        return SimpleNamespace(state=history[-1], state_history=list(dict.fromkeys(enumerate(history))))
+        first = self.anew if self.asked > self.anew else 0
+        history = [SimpleNamespace(state=self.states[at], update_time=at) for at in range(first, self.asked)]
+        return SimpleNamespace(state=self.states[self.asked - 1], state_history=history)
 
 
 def test_the_end_is_waited_for() -> None:
@@ -38,6 +41,13 @@ def test_the_end_before_a_retry_is_not_the_end_after_it() -> None:
     with ends.end_again(kubeflow, "kfp-abc", within=30) as ended:
         assert kubeflow.asked == 1
     assert ended.state == "SUCCEEDED"
+
+
+def test_a_history_that_begins_anew_is_a_run_that_goes_on() -> None:
+    kubeflow = Kubeflow("FAILED", "RUNNING", "FAILED", "FAILED", anew=1)
+    with ends.end_again(kubeflow, "kfp-abc", within=30) as ended:
+        pass
+    assert ended.state == "FAILED"
 
 
 def test_what_status_says_is_told_by_step() -> None:

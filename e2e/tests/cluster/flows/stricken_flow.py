@@ -24,7 +24,8 @@ class StrickenFlow(FlowSpec):
         fail(f"caught on purpose, base {self.base}")
         self.next(self.stricken)
 
-    @kubernetes(memory=256)
+    # Only with this quality of service does Metaflow make what is asked for a limit too.
+    @kubernetes(memory=512, cpu=0.5, qos="Guaranteed")
     @step
     def stricken(self):
         assert self.how in KINDS, self.how
@@ -47,10 +48,9 @@ def strike(how: str, gate: str) -> None:
     if how == "failure":
         raise RuntimeError("failed on purpose")
     if how == "memory":
-        hoard = []
-        while True:
-            # Written to, so that the pages are really there.
-            hoard.append(os.urandom(1 << 24))
+        # Written to, so that the pages are really there. Should nothing stop it, the node survives.
+        hoard = [os.urandom(1 << 24) for _ in range(64)]
+        raise RuntimeError(f"nobody stopped {len(hoard) // 64} GiB")
     if how == "signal":
         # The runner, as a kubelet that drains its node would tell it.
         os.kill(os.getppid(), signal.SIGTERM)
