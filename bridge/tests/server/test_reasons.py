@@ -99,6 +99,10 @@ def test_a_step_between_two_attempts_runs() -> None:
         ),
         ("main: Error (exit code 143)", "it was told to end by a signal from outside (SIGTERM, exit code 143)"),
         ("main: Error (exit code 137)", "it was killed by a signal from outside (SIGKILL, exit code 137)"),
+        (
+            "main: Error (exit code 1): TestFlow/kfp-1/fit/t-1, attempt 0: the pod was told to stop",
+            "it was told to end by a signal from outside (SIGTERM)",
+        ),
         ("main: OOMKilled (exit code 137)", "it was killed because it used more memory than it may (OOMKilled)"),
         ("ErrImagePull: manifest unknown", "its image cannot be pulled (ErrImagePull: manifest unknown)"),
         (
@@ -117,6 +121,12 @@ def test_a_reason_is_said_in_words(message: str, words: str) -> None:
     (state,) = states(node("root.fit.executor", "Error", message))
     assert state.state == "FAILED"
     assert str(state.error).startswith(words)
+
+
+@pytest.mark.parametrize("last_word", ["", ": TestFlow/kfp-1/fit/t-1, attempt 0: ended by SIGKILL"])
+def test_of_what_was_killed_for_its_memory_nothing_else_is_said(last_word: str) -> None:
+    (state,) = states(node("root.fit.executor", "Failed", f"main: OOMKilled (exit code 1){last_word}"))
+    assert state.error == "it was killed because it used more memory than it may (OOMKilled)"
 
 
 def test_an_image_that_cannot_be_pulled_is_said_while_the_pod_waits() -> None:

@@ -26,7 +26,7 @@ BEFORE = {Place("start"), Place("caught")}
 BLOWS = {
     "failure": "RuntimeError: failed on purpose (exit code 1)",
     "memory": "it was killed because it used more memory than it may (OOMKilled)",
-    "signal": "it was told to end by a signal from outside (SIGTERM, exit code 143)",
+    "signal": "it was told to end by a signal from outside (SIGTERM)",
     "deletion": "its pod was deleted while it ran",
 }
 OUTAGE = 60.0
@@ -140,8 +140,16 @@ def _strike(how: str, laptop: Laptop, settings: Settings, api: Any, gate: Gate) 
     laptop.deploy(STRICKEN)
     run_id = laptop.trigger(STRICKEN, "--how", how, "--gate", gate.key)
     if how == "deletion":
-        api.delete_namespaced_pod(gate.arrived("arrived"), settings.kubeflow_namespace, grace_period_seconds=0)
+        pod = gate.arrived("arrived")
+        # A pod that is gone before Argo has seen it run is made anew.
+        eventually(lambda: _not_running(laptop, run_id), within=120)
+        api.delete_namespaced_pod(pod, settings.kubeflow_namespace, grace_period_seconds=0)
     return run_id
+
+
+def _not_running(laptop: Laptop, run_id: str) -> str | None:
+    states = {task["step"]: task["state"] for task in status(laptop, STRICKEN, run_id)["tasks"]}
+    return None if states.get("stricken") == "RUNNING" else f"stricken is {states.get('stricken')}"
 
 
 def _is_whole(metaflow: Any, run_id: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from .names import TaskNames
 from .pod.ids import task_id
+from .pod.outputs import TOLD_TO_STOP
 from .server import Run
 from .shared_pods import Ended, Place, asked, before, failed, none_known
 
@@ -55,8 +56,10 @@ _WORDS = (
 
 # What the runner leaves as the last word of a task, behind the exit code that Argo saw.
 _LAST_WORD = re.compile(
-    r"(?:main: )?Error \(exit code (?P<code>\d+)\): \S+/\S+/\S+/\S+, attempt \d+: (?P<said>.+)", re.DOTALL
+    r"(?:main: )?(?P<reason>\w+) \(exit code (?P<code>\d+)\): \S+/\S+/\S+/\S+, attempt \d+: (?P<said>.+)", re.DOTALL
 )
+# The launcher of Kubeflow Pipelines ends with 1 whatever the runner ended with, so only its word tells of a signal.
+_SIGNALLED = "it was told to end by a signal from outside (SIGTERM)"
 
 
 @dataclass(frozen=True)
@@ -136,8 +139,13 @@ def was_terminated(run: Run, workflow: Mapping[str, Any] | None) -> bool:
 
 def in_words(message: str) -> str:
     """Argo's message as a sentence's end, with the message itself where it says more."""
-    if match := _LAST_WORD.fullmatch(message):
+    match = _LAST_WORD.fullmatch(message)
+    if match and match["said"] == TOLD_TO_STOP:
+        return _SIGNALLED
+    # What was killed for its memory was often a process of the runner's, which only knows that it ended.
+    if match and match["reason"] != "OOMKilled":
         return f"{_line(match['said'])} (exit code {match['code']})"
+    message = f"{match['reason']} (exit code {match['code']})" if match else message
     for pattern, words in _WORDS:
         if match := pattern.search(message):
             said = match.expand(words)

@@ -189,7 +189,7 @@ class Execution:
                 return None
             code, what = ended.code, ended.reason or f"exit code {ended.code}"
         if self._stop.asked:
-            code, what = process.TERMINATED, "the pod was told to stop"
+            code, what = process.TERMINATED, outputs.TOLD_TO_STOP
         elif self._stop.timed_out:
             what = f"killed, it did not heed its @timeout of {timeout} seconds"
         elif code > 128:

@@ -103,7 +103,7 @@ class Gang:
             failed = self._follow(plan, workload)
             return failed and outputs.Failure(failed.code, f"{where}: {failed.reason}")
         except _Stopped:
-            return outputs.Failure(_TERMINATED, f"{where}: the pod was told to stop")
+            return outputs.Failure(_TERMINATED, f"{where}: {outputs.TOLD_TO_STOP}")
         except (ApiError, Unreachable) as error:
             return outputs.Failure(1, f"{where}: its gang of {self.nodes} pods cannot be run: {error}")
         finally:

@@ -13,6 +13,9 @@ from types import TracebackType
 TERMINATION_LOG = Path("/dev/termination-log")
 _TERMINATION_BYTES = 2048
 
+TOLD_TO_STOP = "the pod was told to stop"
+"""The reason of a failure by SIGTERM."""
+
 
 @dataclass(frozen=True)
 class Failure:
