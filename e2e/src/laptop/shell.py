@@ -13,6 +13,7 @@ from pathlib import Path
 
 _EXPORT = re.compile(r"""^export ([A-Z_]+)=(["']?)(.*)\2$""")
 RUN_ENDS_WITHIN = 900.0
+USER = "laptop"
 
 
 class CommandFailed(AssertionError):
@@ -54,7 +55,7 @@ class Laptop:
         # A run that is killed leaves its temporary files; they should not lie beside the flow.
         return (
             ours
-            | {"METAFLOW_USER": "laptop", "METAFLOW_TEMPDIR": tempfile.gettempdir(), "PATH": path}
+            | {"METAFLOW_USER": USER, "METAFLOW_TEMPDIR": tempfile.gettempdir(), "PATH": path}
             | exports(self.client / "env.sh")
         )
 

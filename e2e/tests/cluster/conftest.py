@@ -19,7 +19,7 @@ from cluster.providers import provider_of
 from cluster.settings import Settings
 from installer import demo
 from laptop.gate import Gate
-from laptop.shell import Laptop, exports
+from laptop.shell import USER, Laptop, exports
 
 ROOT = Path(__file__).parents[3]
 
@@ -59,7 +59,7 @@ def metaflow(laptop: Laptop) -> Any:
     """
     if "metaflow" in sys.modules:
         pytest.fail("metaflow was imported before the client was configured. Run the cluster tests by themselves.")
-    os.environ.update(exports(laptop.client / "env.sh"))
+    os.environ.update(exports(laptop.client / "env.sh") | {"METAFLOW_USER": USER})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Metaflow's own vendored packages
         import metaflow
