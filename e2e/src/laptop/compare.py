@@ -17,6 +17,7 @@ OUTCOMES = ("attempt-done", "attempt_ok")
 OF_THE_PLACE = ("date:", "metaflow_", "production:", "python_", "r_metaflow_", "runtime:", "user:")
 # The artifact that Metaflow gives to the first node of a gang, and to no other task.
 OF_FIRST_NODES = "_control_mapper_tasks"
+GRAPH = "_graph_info"
 # What @catch prints: a traceback that names the folders of the machine.
 _OF_CATCH = ("@catch caught an exception from ", ">  ")
 # What @checkpoint prints of the one that it loads: where and when it was stored.
@@ -152,8 +153,9 @@ def _seen(task: Any, of_pathspec: dict[str, Place], cards: Cards) -> SeenTask:
         outcomes=Counter((each.name, each.value) for each in _ends(task)),
         # A card's own id is chosen by the user; its order among its kind is that of the store.
         cards=tuple(sorted(map(_card, cards(task)), key=repr)),
-        parents=frozenset(of_pathspec[each.pathspec] for each in task.parent_tasks),
-        children=frozenset(of_pathspec[each.pathspec] for each in task.child_tasks),
+        # The client looks into the task's graph for these, which a task that was killed has not stored.
+        parents=frozenset(of_pathspec[each.pathspec] for each in (task.parent_tasks if GRAPH in task else ())),
+        children=frozenset(of_pathspec[each.pathspec] for each in (task.child_tasks if GRAPH in task else ())),
     )
 
 

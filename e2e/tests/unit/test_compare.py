@@ -67,6 +67,7 @@ class Task:
     parent_tasks: tuple[Any, ...] = ()
     child_tasks: tuple[Any, ...] = ()
     splits: int = 9
+    graph: bool = True
 
     @property
     def pathspec(self) -> str:
@@ -88,7 +89,8 @@ class Task:
         return iter([SimpleNamespace(id=name, data=value) for name, value in self.artifacts.items()])
 
     def __contains__(self, name: str) -> bool:
-        return name in self.artifacts or (name == "_foreach_stack" and bool(self.indexes))
+        with_its_end = {"_foreach_stack": bool(self.indexes), "_graph_info": self.graph}
+        return name in self.artifacts or with_its_end.get(name, False)
 
     def __getitem__(self, name: str) -> Any:
         frames = [
@@ -246,6 +248,12 @@ def test_foreach_indexes_and_sizes_are_compared() -> None:
     assert told(here, Run((replace(HERE, indexes=(0,)),))) == ["work[1]: only on the laptop"]
     (wrong, _) = told(here, Run(tuple(replace(task, splits=2) for task in here.tasks)))
     assert wrong.startswith("work[0]: stack (('fan0', 'items', 9, 0, '0'),) on the laptop, (('fan0', 'items', 2, ")
+
+
+def test_a_task_that_was_killed_is_seen_without_its_kin() -> None:
+    unknown = (Task("nobody"),)
+    (seen,) = tasks(Run((replace(HERE, graph=False, parent_tasks=unknown, child_tasks=unknown),)), cards_of).values()
+    assert (seen.parents, seen.children) == (frozenset(), frozenset())
 
 
 def test_parents_and_children_are_compared_by_place() -> None:
