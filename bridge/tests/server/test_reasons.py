@@ -103,6 +103,10 @@ def test_a_step_between_two_attempts_runs() -> None:
             "main: Error (exit code 1): TestFlow/kfp-1/fit/t-1, attempt 0: the pod was told to stop",
             "it was told to end by a signal from outside (SIGTERM)",
         ),
+        (
+            "main: Evicted (exit code 1): F/kfp-1/fit/t-1, attempt 0: ended by SIGKILL",
+            "its pod was evicted from its node",
+        ),
         ("main: OOMKilled (exit code 137)", "it was killed because it used more memory than it may (OOMKilled)"),
         ("ErrImagePull: manifest unknown", "its image cannot be pulled (ErrImagePull: manifest unknown)"),
         (

@@ -162,3 +162,9 @@ def test_a_packed_script_is_given_to_who_takes_it(folder: Path) -> None:
     assert "immutable" in packed.headers["cache-control"]
     plain = fetch(PagesSettings(folder), "/assets/index-1.js", {"Accept-Encoding": "identity"})
     assert (plain.text, plain.headers.get("content-encoding")) == ("1", None)
+
+
+@pytest.mark.parametrize("name", ["x" * 5_000 + ".js", "none.js", "%00.js", "..%2F..%2Fsecret"])
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_a_script_that_is_not_there_is_not_found(folder: Path, name: str, encoding: str) -> None:
+    assert fetch(PagesSettings(folder), f"/assets/{name}", {"Accept-Encoding": encoding}).status_code == 404

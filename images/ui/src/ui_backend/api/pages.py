@@ -53,8 +53,11 @@ class Pages:
         self._settings = settings
         self._auth = auth
         self._cursor = cursor
-        self._files = StaticFiles(directory=settings.folder, check_dir=False) if settings.folder else None
-        document = settings.folder / "index.html" if settings.folder else None
+        folder = settings.folder
+        self._files = StaticFiles(directory=folder, check_dir=False) if folder else None
+        # Asked for by name, so that a name which no file can have is left to what gives out the files.
+        self._packed = frozenset(one.relative_to(folder).as_posix() for one in folder.rglob("*.gz")) if folder else ()
+        document = folder / "index.html" if folder else None
         self._document = document.read_text() if document and document.is_file() else None
 
     @property
@@ -79,7 +82,7 @@ class Pages:
         return await self._show_document(request, self._document)
 
     async def _show_file(self, request: Request, files: StaticFiles, path: str) -> Response:
-        packed = "gzip" in request.headers.get("accept-encoding", "") and files.lookup_path(f"{path}.gz")[1] is not None
+        packed = f"{path}.gz" in self._packed and "gzip" in request.headers.get("accept-encoding", "")
         answer = await files.get_response(f"{path}.gz" if packed else path, request.scope)
         if isinstance(answer, FileResponse):
             if packed:

@@ -56,7 +56,8 @@ _WORDS = (
 
 # What the runner leaves as the last word of a task, behind the exit code that Argo saw.
 _LAST_WORD = re.compile(
-    r"(?:main: )?(?P<reason>\w+) \(exit code (?P<code>\d+)\): \S+/\S+/\S+/\S+, attempt \d+: (?P<said>.+)", re.DOTALL
+    r"(?:main: )?(?P<reason>Error|OOMKilled) \(exit code (?P<code>\d+)\): \S+/\S+/\S+/\S+, attempt \d+: (?P<said>.+)",
+    re.DOTALL,
 )
 # The launcher of Kubeflow Pipelines ends with 1 whatever the runner ended with, so only its word tells of a signal.
 _SIGNALLED = "it was told to end by a signal from outside (SIGTERM)"
