@@ -83,7 +83,9 @@ REFUSED: dict[str, Support] = {}
 # Each pod of a run costs half a second of processor time, and the laptop's runs take the rest of two cores.
 AT_A_TIME = 4
 TAG = "e2e:compared"
-pytestmark = pytest.mark.cluster
+# The longest takes 400 s on an idle machine, and four run at once on two cores.
+ENDS_WITHIN = 1800.0
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(ENDS_WITHIN + 300)]
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def _on_cluster(laptop: Laptop, case: Case, settings: Settings, kubeflow: Any, d
     with deploying:
         laptop.deploy(flow, "--tag", TAG, *case.create, options=case.options)
         run_id = laptop.trigger(flow, *case.given, options=case.options)
-    end_state(kubeflow, run_id, within=900)
+    end_state(kubeflow, run_id, within=ENDS_WITHIN)
     return run_id
 
 
