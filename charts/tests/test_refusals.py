@@ -20,6 +20,9 @@ if TYPE_CHECKING:
         ({"database": {"mode": "external", "host": "db.example.org"}}, "/database/secret"),
         ({"database": {"host": "db.example.org"}}, "/database/host"),
         ({"database": {"port": 5433}}, "/database/port"),
+        # PostgreSQL makes these by itself.
+        ({"database": {"name": "postgres"}}, "/database/name"),
+        ({"database": {"name": "template1"}}, "/database/name"),
         ({"database": {"readReplicaHost": "replica.example.org"}}, "/database/readReplicaHost"),
         ({"database": {"pooler": "transaction"}}, "/database/pooler"),
         ({"database": {"password": "secret"}}, "additional properties 'password' not allowed"),
@@ -31,6 +34,14 @@ if TYPE_CHECKING:
         ({"metadataService": {"image": {"tag": "latest"}}}, "/metadataService/image/tag"),
         ({"metadataService": {"image": None}}, "missing property 'image'"),
         ({"metadataService": {"auth": {"trustedHeader": "kubeflow-userid"}}}, "/metadataService/auth/trustedProxies"),
+        ({"metadataService": {"auth": {"trustedProxies": ["10.0.0.0/8"]}}}, "/metadataService/auth/trustedProxies"),
+        # Without tokens these would let in nobody and keep out nobody, which whoever gives them does not expect.
+        (
+            {"metadataService": {"auth": {"trustedHeader": "kubeflow-userid", "trustedProxies": ["10.0.0.0/8"]}}},
+            "/metadataService/auth/trustedHeader",
+        ),
+        ({"metadataService": {"auth": {"adminSecret": "ours"}}}, "/metadataService/auth/adminSecret"),
+        ({"metadataService": {"auth": {"clientSecret": "ours"}}}, "/metadataService/auth/clientSecret"),
         ({"metadataService": {"auth": {"token": "secret"}}}, "additional properties 'token' not allowed"),
         ({"metadataService": {"retention": {"policies": [{"flows": ["A"]}]}}}, "/metadataService/retention/policies/0"),
         ({"metadataService": {"serviceMonitor": {"labels": ["ours"]}}}, "/metadataService/serviceMonitor/labels/0"),

@@ -109,8 +109,8 @@ def test_components_are_called_the_same_everywhere(chart: Chart) -> None:
 
 @pytest.mark.parametrize("tokens", [False, True])
 def test_the_metadata_service_knows_every_setting_that_it_is_given(chart: Chart, tokens: bool) -> None:
-    auth = {"tokens": tokens, "adminSecret": "ours", "trustedHeader": "x-user", "trustedProxies": ["10.0.0.0/8"]}
-    objects = chart.render({"metadataService": {"auth": auth}})
+    auth = {"tokens": True, "adminSecret": "ours", "trustedHeader": "x-user", "trustedProxies": ["10.0.0.0/8"]}
+    objects = chart.render({"metadataService": {"auth": auth if tokens else {"tokens": False}}})
     (container,) = named(objects, "Deployment", "probe-metadata-service")["spec"]["template"]["spec"]["containers"]
     given = {variable["name"]: variable.get("value", "what a Secret of theirs holds") for variable in container["env"]}
     settings = Settings.from_environ(given)
@@ -149,7 +149,7 @@ def test_tokens_come_from_secrets_that_the_release_makes_and_publishes(chart: Ch
         name: str = facts["data"]["metadata-service-client-secret"]
         return name
 
-    assert client_secret({"tokens": False, "clientSecret": "ours"}) == ""
+    assert client_secret({"tokens": False}) == ""
     assert client_secret({"tokens": True, "clientSecret": "ours"}) == "ours"
     assert client_secret({"tokens": True}) == "probe-metadata-service-client"
     objects = chart.render({"metadataService": {"auth": {"tokens": True}}})

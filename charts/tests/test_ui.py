@@ -22,8 +22,9 @@ def containers(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("tokens", [False, True])
 def test_the_ui_reads_where_the_release_writes_and_lets_in_whom_the_service_lets_in(chart: Chart, tokens: bool) -> None:
+    auth = {"tokens": True, "trustedHeader": "x-user", "trustedProxies": ["10.0.0.0/8"]}
     values = {
-        "metadataService": {"auth": {"tokens": tokens, "trustedHeader": "x-user", "trustedProxies": ["10.0.0.0/8"]}},
+        "metadataService": {"auth": auth if tokens else {"tokens": False}},
         "ui": {"prefix": "/metaflow", "kubeflowUrl": "https://kubeflow.example.org/_/pipeline/"},
         "objectStore": {"bucket": "ours", "prefix": "deep/er"},
     }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from playbooks.module_utils.kube_api import KubeApi, connect
     from playbooks.module_utils.kube_login import Refusal
     from playbooks.module_utils.kube_objects import difference, title
-    from playbooks.module_utils.release_watch import Watch
+    from playbooks.module_utils.release_watch import Lost, Watch
 else:
     from ansible.module_utils.documented import arguments
     from ansible.module_utils.helm_cli import Helm, HelmRefusal, written
@@ -30,7 +30,8 @@ module: helm_release
 short_description: A Helm release is as its chart and values say, and ready
 description:
   - Changes something only when rendered objects, hooks or values differ from what is deployed, when an object of it
-    has gone, or when its status is not deployed. One that failed or was cut off is repaired.
+    has gone, when a Job of it has failed, or when its status is not deployed. One that failed or was cut off is
+    repaired, and a Job that failed is made anew.
   - Waits until every workload is ready. When one does not get ready, says which, and why.
 options:
   kubeconfig: {description: The kubeconfig file., type: path, required: true}
@@ -60,7 +61,7 @@ config_maps: {description: The data of the rendered ConfigMaps by name., type: d
 ARGUMENTS = arguments(DOCUMENTATION)
 
 
-def reasons(deployed: Release | None, wished: Release, gone: list[str]) -> list[str]:
+def reasons(deployed: Release | None, wished: Release, lost: list[str]) -> list[str]:
     """Why the release has to be put in anew; empty when it is what it should be."""
     if deployed is None:
         return ["it is not installed"]
@@ -73,7 +74,7 @@ def reasons(deployed: Release | None, wished: Release, gone: list[str]) -> list[
         found.append("its hooks differ")
     if deployed.values != wished.values:
         found.append("its values differ")
-    return found + [f"{name} is gone" for name in gone]
+    return found + lost
 
 
 def differences(deployed: Release | None, wished: Release | None) -> list[dict[str, str]]:
@@ -111,12 +112,18 @@ class Act:
     def watch(self, release: Release) -> Watch:
         return Watch(self.api, self.helm.namespace, release.objects)
 
-    def gone(self, deployed: Release | None) -> list[str]:
-        """Objects of a deployed release that somebody took away. Hooks come and go by themselves."""
+    def lost(self, deployed: Release | None) -> list[Lost]:
+        """Objects of a deployed release that are not what it made. Hooks come and go by themselves."""
         if deployed is None:
             return []
         objects = list(yaml.safe_load_all(deployed.manifest))
-        return Watch(self.api, self.helm.namespace, [each for each in objects if each]).gone()
+        return Watch(self.api, self.helm.namespace, [each for each in objects if each]).lost()
+
+    def clear_away(self, lost: list[Lost]) -> None:
+        """Take away the Jobs that failed: a Job that is there stays as it is, whatever an upgrade says."""
+        for each in lost:
+            if each.found is not None:
+                self.api.delete(each.found)
 
     def settled(self) -> Release | None:
         """The release once nobody works on it, or with its operation still pending after the grace."""
@@ -162,9 +169,11 @@ def present(act: Act, *, check: bool) -> dict[str, Any]:
     if cut_off is not None:
         deployed = act.clear(cut_off)
     wished = act.preview()
-    why = why or reasons(deployed, wished, act.gone(deployed))
+    lost = act.lost(deployed)
+    why = why or reasons(deployed, wished, [each.what for each in lost])
     if not check:
         if why:
+            act.clear_away(lost)
             act.upgrade(wished)
         act.wait(wished)
     return {

@@ -44,6 +44,14 @@ class Lack:
     final: bool
 
 
+@dataclass(frozen=True)
+class Lost:
+    """One object that is not what the release made: as found if at all, and a clause that says what became of it."""
+
+    found: Object | None
+    what: str
+
+
 class Watch:
     """The rendered objects of one release in one namespace of a cluster."""
 
@@ -52,9 +60,16 @@ class Watch:
         self._namespace = namespace
         self._objects = list(objects)
 
-    def gone(self) -> list[str]:
-        """Titles of objects that should be there and are not; a Job that removes itself when done does not count."""
-        return [title(each) for each in self._objects if not _removes_itself(each) and self._find(each) is None]
+    def lost(self) -> list[Lost]:
+        """Objects that are not there, but for a Job that removes itself when done; and Jobs that failed for good."""
+        lost = []
+        for each in self._objects:
+            found = self._find(each)
+            if found is None and not _removes_itself(each):
+                lost.append(Lost(None, f"{title(each)} is gone"))
+            elif found is not None and (failed := has_failed(found)):
+                lost.append(Lost(found, f"{title(each)}: {failed}"))
+        return lost
 
     def wait(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> list[str]:
         """Wait until every workload is ready. Empty when they are; else a sentence for each that is not, saying why."""

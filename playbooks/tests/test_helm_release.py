@@ -19,7 +19,7 @@ from playbooks.tests.conftest import Run
 
 CHART = {
     "Chart.yaml": "{apiVersion: v2, name: sample, version: 0.1.0}",
-    "values.yaml": "{word: one, hook: one, replicas: 0, hookFails: false, secret: aGlkZGVu}",
+    "values.yaml": "{word: one, hook: one, replicas: 0, hookFails: false, job: false, secret: aGlkZGVu}",
     "templates/settings.yaml": """
 apiVersion: v1
 kind: ConfigMap
@@ -45,6 +45,14 @@ spec:
     spec: {containers: [{name: server, image: sample}]}
 {{- end }}
 """,
+    "templates/job.yaml": """
+{{- if .Values.job }}
+apiVersion: batch/v1
+kind: Job
+metadata: {name: {{ .Release.Name }}-job}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: job, image: sample}]}}}
+{{- end }}
+""",
     "templates/hook.yaml": """
 apiVersion: {{ .Values.hookFails | ternary "batch/v1" "v1" }}
 kind: {{ .Values.hookFails | ternary "Job" "ConfigMap" }}
@@ -67,18 +75,18 @@ def test_nothing_changes_when_all_is_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("deployed", "gone", "why"),
+    ("deployed", "lost", "why"),
     [
         (None, [], "it is not installed"),
         (release("a", status="failed"), [], "its status is failed"),
         (release("b"), [], "its objects differ"),
         (release("a", hooks=("h",)), [], "its hooks differ"),
         (release("a", b=1), [], "its values differ"),
-        (release("a"), ["Service s"], "Service s is gone"),
+        (release("a"), ["Service s is gone"], "Service s is gone"),
     ],
 )
-def test_every_reason_is_said(deployed: Release | None, gone: list[str], why: str) -> None:
-    assert reasons(deployed, release("a"), gone) == [why]
+def test_every_reason_is_said(deployed: Release | None, lost: list[str], why: str) -> None:
+    assert reasons(deployed, release("a"), lost) == [why]
 
 
 def test_only_objects_that_differ_are_in_the_diff_and_secrets_without_values() -> None:
@@ -117,6 +125,22 @@ def make_ready(bare: BareKubernetes, namespace: str) -> None:
     found["status"] = {"observedGeneration": found["metadata"]["generation"]}
     found["status"] |= {key: count for key in ("replicas", "updatedReplicas", "readyReplicas")}
     assert bare.api.ask("PUT", f"{path}/status", body=found).status == 200
+
+
+def job(bare: BareKubernetes, namespace: str, *conditions: str) -> dict[str, str]:
+    """End the chart's Job as the controllers would; gives its uid, and what is said of one that failed."""
+    path = f"/apis/batch/v1/namespaces/{namespace}/jobs/sample-job"
+    found = bare.api.ask("GET", path).json()
+    now = found["metadata"]["creationTimestamp"]
+    said = {"reason": "BackoffLimitExceeded", "message": "it has failed too often"}
+    found["status"] = {"conditions": [{"type": each, "status": "True", **said} for each in reversed(conditions)]}
+    found["status"] |= {"startTime": now} | (
+        {"completionTime": now, "succeeded": 1} if "Complete" in conditions else {}
+    )
+    answer = bare.api.ask("PUT", f"{path}/status", body=found)
+    assert answer.status == 200, answer.json()
+    why = f"Job sample-job: the job failed ({said['reason']}: {said['message']})"
+    return {"uid": found["metadata"]["uid"], "why": why}
 
 
 def word(bare: BareKubernetes, namespace: str) -> Any:
@@ -170,6 +194,19 @@ def test_an_object_that_somebody_deleted_is_put_back(bare: BareKubernetes, argum
     bare.api.delete({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
     assert run("helm_release", **arguments)["reasons"] == ["ConfigMap sample-settings is gone"]
     assert word(bare, namespace) == "one"
+
+
+@pytest.mark.server
+def test_a_job_that_failed_for_good_is_made_anew(bare: BareKubernetes, arguments: dict[str, Any], run: Run) -> None:
+    values = [{"job": True}]
+    run("helm_release", **arguments, values=values)
+    first = job(bare, arguments["namespace"], "Failed", "FailureTarget")
+    looked = run("helm_release", check=True, **arguments, values=values)
+    assert looked["reasons"] == [first["why"]]
+    run("helm_release", **arguments, values=values)
+    second = job(bare, arguments["namespace"], "Complete", "SuccessCriteriaMet")
+    assert second["uid"] != first["uid"]
+    assert not run("helm_release", **arguments, values=values)["changed"]
 
 
 @pytest.mark.server

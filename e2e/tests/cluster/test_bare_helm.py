@@ -37,30 +37,55 @@ def helm(settings: Settings, kubectl: Kubectl) -> Iterator[list[str]]:
     kubectl.ask("delete", "namespace", NAMESPACE, "--wait", timeout=300)
 
 
-def test_a_bare_release_becomes_ready(helm: list[str], settings: Settings, kubernetes_api: Any) -> None:
+@pytest.fixture
+def install(helm: list[str], settings: Settings) -> list[str]:
     chart = ROOT / "charts" / "tributary"
-    install = [
-        *("upgrade", "--install", RELEASE, str(chart), "--create-namespace"),
+    return [
+        *(*helm, "upgrade", "--install", RELEASE, str(chart), "--create-namespace"),
         *("--values", str(chart / "profiles" / "production.yaml"), "--values", str(settings.images)),
         *("--set", "metadataService.replicas=1,ui.replicas=1"),
     ]
-    subprocess.run([*helm, *install], timeout=300, check=True)
 
-    def not_ready() -> str | None:
-        pods = kubernetes_api.list_namespaced_pod(NAMESPACE).items
-        components = {pod.metadata.labels["app.kubernetes.io/component"]: pod for pod in pods}
-        for component in ("database", "object-store", "metadata-service", "ui"):
-            conditions = components[component].status.conditions if component in components else []
-            if {each.type: each.status for each in conditions or []}.get("Ready") != "True":
-                return f"{component} is not ready"
-        return None
 
-    eventually(not_ready, within=300)
+def test_a_bare_release_becomes_ready(install: list[str], kubernetes_api: Any) -> None:
+    subprocess.run(install, timeout=300, check=True)
+    eventually(lambda: _not_ready(kubernetes_api), within=300)
     before = _secrets(kubernetes_api)
-    subprocess.run([*helm, *install], timeout=300, check=True)
-    eventually(not_ready, within=300)
+    subprocess.run(install, timeout=300, check=True)
+    eventually(lambda: _not_ready(kubernetes_api), within=300)
     assert _secrets(kubernetes_api) == before
     assert {f"{RELEASE}-database", f"{RELEASE}-object-store-root", f"{RELEASE}-object-store-metaflow"} <= before.keys()
+
+
+def test_corrected_values_reach_pods_that_never_got_ready(install: list[str], kubernetes_api: Any) -> None:
+    wrong = [f"{component}.image.tag=nowhere" for component in ("database", "objectStore")]
+    subprocess.run([*install, "--set", ",".join(wrong)], timeout=300, check=True)
+
+    def not_stuck() -> str | None:
+        for component in ("database", "object-store"):
+            pod = _pods(kubernetes_api).get(component)
+            (container,) = (pod.status.container_statuses or [None]) if pod else [None]
+            if not (container and container.state.waiting and "ImagePull" in container.state.waiting.reason):
+                return f"{component} has not looked for its image"
+        return None
+
+    eventually(not_stuck, within=300)
+    subprocess.run(install, timeout=300, check=True)
+    eventually(lambda: _not_ready(kubernetes_api), within=300)
+
+
+def _pods(api: Any) -> dict[str, Any]:
+    pods = api.list_namespaced_pod(NAMESPACE).items
+    return {pod.metadata.labels["app.kubernetes.io/component"]: pod for pod in pods}
+
+
+def _not_ready(api: Any) -> str | None:
+    components = _pods(api)
+    for component in ("database", "object-store", "metadata-service", "ui"):
+        conditions = components[component].status.conditions if component in components else []
+        if {each.type: each.status for each in conditions or []}.get("Ready") != "True":
+            return f"{component} is not ready"
+    return None
 
 
 def _secrets(api: Any) -> dict[str, Any]:
