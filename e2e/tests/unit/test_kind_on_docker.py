@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import yaml
 
-from cluster import cli, steps
+from cluster import cli, command, steps
 from cluster.errors import Failed, Refused
 from cluster.ownership import Record, claim, mount_point, recorded
 from cluster.providers import Health, kind, provider_of
@@ -21,6 +22,11 @@ NODE = "nowhere-control-plane"
 INSPECT = ("docker", "container", "inspect", NODE)
 
 
+def kubectl_words(settings: Settings) -> tuple[str, ...]:
+    """How each call of kubectl begins."""
+    return ("kubectl", "--kubeconfig", str(settings.kubeconfig), "--context", "kind-nowhere")
+
+
 @pytest.fixture
 def provider(recorder: Recorder, settings: Settings) -> Provider:
     """Its Docker has no container at first, and its cluster answers once it is asked."""
@@ -29,8 +35,7 @@ def provider(recorder: Recorder, settings: Settings) -> Provider:
     settings.kubeconfig.touch()
     recorder.answer("docker", text="27.0\n")
     recorder.answer(*INSPECT, code=1)
-    kubectl = ("kubectl", "--kubeconfig", str(settings.kubeconfig), "--context", "kind-nowhere")
-    recorder.answer(*kubectl, "get", "--raw=/readyz", text="ok")
+    recorder.answer(*kubectl_words(settings), "get", "--raw=/readyz", text="ok")
     return provider_of(replace(settings, provider="kind-docker"))
 
 
@@ -178,6 +183,68 @@ def test_a_node_that_stands_still_is_started_again(
     assert not any(words[:2] == ["create", "cluster"] for words in recorder.calls("kind"))
 
 
+def make_anew(provider: Provider) -> list[str]:
+    """What the step `cluster` says when it runs though it is done, as where the question before it got no answer."""
+    lines: list[str] = []
+    steps.run([step for step in provider.steps() if step.name == "cluster"], lines.append, force_first=True)
+    return lines
+
+
+def removed(recorder: Recorder) -> bool:
+    return any(words[0] == "rm" for words in recorder.calls("docker"))
+
+
+@pytest.mark.parametrize("answer", [{"code": 1}, {"text": ""}], ids=["no answer", "its storage class is gone"])
+def test_a_cluster_that_was_complete_and_answers_is_kept(
+    answer: dict[str, Any], provider: Provider, recorder: Recorder, settings: Settings, mark: str
+) -> None:
+    (settings.state / "made").touch()
+    recorder.answer(*INSPECT, text=container(mark))
+    recorder.answer(*kubectl_words(settings), "get", "storageclass", **answer)
+    make_anew(provider)
+    assert not removed(recorder)
+
+
+def test_a_question_for_the_kubeconfig_that_fails_once_loses_nothing(
+    provider: Provider, recorder: Recorder, settings: Settings, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "PAUSE", 0.0)
+    (settings.state / "made").touch()
+    recorder.answer(*INSPECT, text=container(mark))
+    recorder.answer("kind", "export", code=1, once=True)
+    make_anew(provider)
+    assert not removed(recorder)
+
+
+@pytest.mark.parametrize("answers", [1, 0], ids=["at last", "never"])
+def test_a_cluster_that_may_be_complete_is_asked_again(
+    answers: int, provider: Provider, recorder: Recorder, settings: Settings, mark: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The state was lost, so that nothing tells whether kind came to its end but the cluster itself."""
+    monkeypatch.setattr(command, "PAUSE", 0.0)
+    recorder.answer(*INSPECT, text=container(mark))
+    question = (*kubectl_words(settings), "get", "storageclass")
+    recorder.answer(*question, text="storageclass.storage.k8s.io/standard\n", code=1 - answers)
+    recorder.answer(*question, code=1, once=True)
+    if answers:
+        make_anew(provider)
+        assert (settings.state / "made").exists()
+    else:
+        with pytest.raises(Failed, match=r"^cluster: The cluster answers, but does not say whether it is complete"):
+            make_anew(provider)
+    assert not removed(recorder)
+
+
+def test_a_cluster_at_which_kind_did_not_come_to_its_end_is_made_anew(
+    provider: Provider, recorder: Recorder, settings: Settings, mark: str
+) -> None:
+    recorder.answer(*INSPECT, text=container(mark))
+    recorder.answer(*kubectl_words(settings), "get", "storageclass", text="")
+    assert any("a half-made cluster is removed" in line for line in make_anew(provider))
+    assert removed(recorder)
+
+
 def started_node(provider: Provider, monkeypatch: pytest.MonkeyPatch, seconds: float) -> Kind:
     """A provider whose waits for a node that was started again are short."""
     assert isinstance(provider, Kind)
@@ -190,8 +257,7 @@ def test_a_node_is_waited_for_while_it_goes_on_starting_things(
 ) -> None:
     (settings.state / "made").touch()
     recorder.answer(*INSPECT, text=container(mark))
-    kubectl = ("kubectl", "--kubeconfig", str(settings.kubeconfig), "--context", "kind-nowhere")
-    recorder.answer(*kubectl, "get", "--raw=/readyz", code=1)
+    recorder.answer(*kubectl_words(settings), "get", "--raw=/readyz", code=1)
     said: list[str] = []
 
     def say(line: str) -> None:
@@ -199,7 +265,7 @@ def test_a_node_is_waited_for_while_it_goes_on_starting_things(
         said.append(line)
         recorder.answer("docker", "exec", NODE, "ctr", text="etcd\nkube-apiserver\n")
         if len(said) == 2:
-            recorder.answer(*kubectl, "get", "--raw=/readyz", text="ok")
+            recorder.answer(*kubectl_words(settings), "get", "--raw=/readyz", text="ok")
 
     recorder.answer("docker", "exec", NODE, "ctr", text="etcd\n")
     assert started_node(provider, monkeypatch, 60)._answers_in_the_end(say)

@@ -27,6 +27,8 @@ NODE_PORTS = {"metadata_service": 30080, "object_store": 30900, "kubeflow_pipeli
 # A node that is started again is waited for as long as it goes on starting things, and in all for this many seconds.
 _COMES_BACK_WITHIN = 1200
 _NOTHING_NEW_FOR = 180
+# A node that may hold something is asked this often before it counts as silent.
+_ASKED = 3
 # Programs on this machine that podman, kind and the builds start, by the Debian package that brings each.
 _MACHINE = {
     "podman": "/usr/bin/podman",
@@ -219,8 +221,20 @@ class Kind:
             return False
 
     def _is_complete(self) -> bool:
-        """Whether kind came to its end: the storage class is the last thing that it makes."""
-        if self._kubectl().ask("get", "storageclass", "standard") is None:
+        """Whether kind came to its end, ever: the storage class is the last thing that it makes.
+
+        What was complete once and answers is kept, whatever became of that class. Of the rest no silence is taken for
+        a no. Raises Failed where there is no answer.
+        """
+        if self._made.exists():
+            return True
+        for attempt in range(_ASKED):
+            time.sleep(command.PAUSE * attempt)
+            if (classes := self._kubectl().ask("get", "storageclass", "--output=name")) is not None:
+                break
+        else:
+            raise Failed("The cluster answers, but does not say whether it is complete, so it is left as it is.")
+        if "storageclass.storage.k8s.io/standard" not in classes.split():
             return False
         self._made.touch()
         return True
@@ -260,7 +274,8 @@ class Kind:
         """Take the kubeconfig from the living node: the one that lies here may be of an earlier cluster."""
         argv = [str(self._kind()), "export", "kubeconfig", "--name", self.settings.cluster]
         argv += ["--kubeconfig", str(self.settings.kubeconfig)]
-        command.run(argv, log=self.settings.logs / "kind.log", environment=self.nodes.environment)
+        log = self.settings.logs / "kind.log"
+        command.run(argv, log=log, environment=self.nodes.environment, attempts=_ASKED)
         return True
 
     def _config(self) -> dict[str, Any]:
