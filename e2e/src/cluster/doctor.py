@@ -6,6 +6,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 
+from cluster import ownership
 from cluster.errors import Refused
 from cluster.providers.provider import Health, Provider
 from cluster.settings import Settings
@@ -47,13 +48,15 @@ def _disk(settings: Settings, provider: Provider) -> Iterator[str]:
 
 
 def _ports(settings: Settings) -> Iterator[str]:
+    advice = "is in use. Free it, or set PORT to the first of ten free ports."
+    if ownership.recorded(settings.state):
+        advice = (
+            "is in use, and the cluster was made with it. Free it. A cluster with other ports takes `make down` first."
+        )
     for name in ("metadata_service", "object_store", "kubeflow_pipelines", "ui", "kubernetes"):
         port: int = getattr(settings.ports, name)
         if not is_free(port):
-            yield (
-                f"PORT: {port} on 127.0.0.1, for {name.replace('_', '-')}, is in use. "
-                f"Free it, or set PORT to the first of ten free ports."
-            )
+            yield f"PORT: {port} on 127.0.0.1, for {name.replace('_', '-')}, {advice}"
 
 
 def is_free(port: int) -> bool:

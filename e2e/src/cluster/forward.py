@@ -61,8 +61,14 @@ def _has_ui(settings: Settings) -> bool:
 
 
 def start(settings: Settings, kubectl: Kubectl, say: Say) -> None:
-    """Start what does not run yet, and wait until each port answers. Raises Refused or Failed."""
-    missing = [forward for forward in wanted(settings) if _group(settings, forward.name) is None]
+    """Start what does not run yet, and wait until each port answers. Raises Refused or Failed.
+
+    One that leads from another port or to another Service than now is asked for is ended first.
+    """
+    missing = [forward for forward in wanted(settings) if not _runs(settings, kubectl, forward)]
+    for forward in missing:
+        if (group := _group(settings, forward.name)) is not None:
+            _end(group)
     if taken := [forward for forward in missing if not is_free(forward.port)]:
         raise Refused(
             "\n".join(
@@ -128,12 +134,8 @@ def _start_one(settings: Settings, kubectl: Kubectl, forward: Forward) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     log = _log(settings, forward.name)
     log.parent.mkdir(parents=True, exist_ok=True)
-    argv = kubectl.argv(
-        "port-forward", "--address=127.0.0.1", f"--namespace={forward.namespace}",
-        f"service/{forward.service}", f"{forward.port}:{forward.target}",
-    )  # fmt: skip
     started = subprocess.run(
-        ["sh", "-c", _AGAIN, _mark(settings, forward.name), str(log), *argv],
+        ["sh", "-c", _AGAIN, _mark(settings, forward.name), str(log), *_argv(kubectl, forward)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
@@ -143,17 +145,37 @@ def _start_one(settings: Settings, kubectl: Kubectl, forward: Forward) -> None:
     (folder / f"{forward.name}.pid").write_text(started.stdout)
 
 
+def _argv(kubectl: Kubectl, forward: Forward) -> list[str]:
+    return kubectl.argv(
+        "port-forward", "--address=127.0.0.1", f"--namespace={forward.namespace}",
+        f"service/{forward.service}", f"{forward.port}:{forward.target}",
+    )  # fmt: skip
+
+
+def _runs(settings: Settings, kubectl: Kubectl, forward: Forward) -> bool:
+    """Whether this very forward was started and still runs."""
+    found = _shell(settings, forward.name)
+    argv = _argv(kubectl, forward)
+    return found is not None and found[1][-len(argv) :] == argv
+
+
 def _group(settings: Settings, name: str) -> int | None:
     """The process group of a forward, if its process is still the shell that was started."""
+    found = _shell(settings, name)
+    return found[0] if found else None
+
+
+def _shell(settings: Settings, name: str) -> tuple[int, list[str]] | None:
+    """The process group of a forward and its shell's words, if its process is still the shell that was started."""
     file = _folder(settings) / f"{name}.pid"
     if not file.exists():
         return None
     group, pid = map(int, file.read_text().split())
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        words = Path(f"/proc/{pid}/cmdline").read_text().removesuffix("\0").split("\0")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return group if _mark(settings, name).encode() in words else None
+    return (group, words) if _mark(settings, name) in words else None
 
 
 def _mark(settings: Settings, name: str) -> str:

@@ -15,7 +15,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Record:
-    """What was written down when a cluster was made: by which provider, and the base of its ports."""
+    """What was written down when a cluster was made: by which provider, and the base of its ports.
+
+    For a cluster of the user's only the ports say something: those of its port-forwards.
+    """
 
     provider: str
     port: int

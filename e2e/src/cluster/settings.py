@@ -111,19 +111,33 @@ class Settings:
             registry=word("REGISTRY", ""),
             ports=Ports(int(port)),
         )
-        return found._by_its_own_provider()
+        return found._as_it_was_made(port_is_given=bool(given.get("PORT")))
 
-    def _by_its_own_provider(self) -> Settings:
-        """The provider that made the cluster is asked ever after. Raises Refused where PROVIDER says another."""
-        made_by = None if self.context else ownership.made_by(self.state)
-        if made_by is None or self.provider == made_by:
-            return self
-        if self.provider != "auto":
-            raise Refused(
+    def _as_it_was_made(self, *, port_is_given: bool) -> Settings:
+        """The provider and the ports with which the cluster was made hold ever after.
+
+        Raises Refused where PROVIDER or PORT says another one. With CONTEXT nothing was made but port-forwards, and
+        those take other ports when they are asked to.
+        """
+        record = ownership.recorded(self.state)
+        kept = self.ports if record is None else Ports(record.port)
+        if self.context:
+            return self if port_is_given else replace(self, ports=kept)
+        made_by = ownership.made_by(self.state) or self.provider
+        problems = []
+        if self.provider not in ("auto", made_by):
+            problems.append(
                 f"PROVIDER: the cluster {self.cluster!r} was made by {made_by}, not by {self.provider}. "
                 "Leave PROVIDER out, set CLUSTER to another name, or run `make down` without PROVIDER first."
             )
-        return replace(self, provider=made_by)
+        if port_is_given and self.ports != kept:
+            problems.append(
+                f"PORT: the cluster {self.cluster!r} was made with ports from {kept.base} on, not {self.ports.base}. "
+                "Leave PORT out, set CLUSTER to another name, or run `make down` without PORT first."
+            )
+        if problems:
+            raise Refused("\n".join(problems))
+        return replace(self, provider=made_by, ports=kept)
 
     @property
     def state(self) -> Path:

@@ -10,7 +10,7 @@ import pytest
 
 from cluster import doctor
 from cluster.errors import Refused
-from cluster.ownership import mount_point
+from cluster.ownership import Record, claim, mount_point
 from cluster.providers import provider_of
 from cluster.settings import Ports, Settings
 from laptop.recorder import Recorder
@@ -36,6 +36,18 @@ def test_a_port_in_use_is_told_with_its_purpose(free: Settings, monkeypatch: pyt
     assert problems == [
         f"PORT: {free.ports.object_store} on 127.0.0.1, for object-store, is in use. "
         "Free it, or set PORT to the first of ten free ports."
+    ]
+
+
+def test_a_cluster_that_was_made_wants_its_own_ports_back(free: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PORT would be refused for it, so it is not what is advised."""
+    monkeypatch.setattr(doctor, "NEEDED_WARM", 0)
+    claim(free.state, Record("kind-docker", free.ports.base))
+    with socket.create_server(("127.0.0.1", free.ports.ui)):
+        problems = list(doctor.problems(free, provider_of(free)))
+    assert problems == [
+        f"PORT: {free.ports.ui} on 127.0.0.1, for ui, is in use, and the cluster was made with it. "
+        "Free it. A cluster with other ports takes `make down` first."
     ]
 
 

@@ -12,8 +12,9 @@ import yaml
 
 from cluster import kubectl, steps
 from cluster.cli import main
+from cluster.ownership import Record, recorded
 from cluster.providers import provider_of
-from cluster.settings import Settings
+from cluster.settings import Ports, Settings
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -59,6 +60,12 @@ def test_only_the_named_context_is_copied(home: Path, settings: Settings) -> Non
     assert "token-of-production" not in ours.kubeconfig.read_text()
     assert ours.kubeconfig.stat().st_mode & 0o077 == 0
     assert home.read_bytes() == before
+
+
+def test_the_ports_of_its_port_forwards_are_written_down(home: Path, settings: Settings) -> None:
+    ours = replace(settings, context="mine", ports=Ports(26000))
+    steps.run([step for step in provider_of(ours).steps() if step.name == "kubeconfig"], lambda line: None)
+    assert recorded(ours.state) == Record("context", 26000)
 
 
 def test_no_credential_reaches_a_log(home: Path, settings: Settings) -> None:

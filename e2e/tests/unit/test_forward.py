@@ -82,6 +82,18 @@ def test_a_second_start_leaves_the_first_alone(ours: Settings, kubectl: Kubectl,
     assert (tmp_path / str(ours.ports.object_store)).read_text() == before
 
 
+def test_other_ports_take_the_place_of_those_before(ours: Settings, kubectl: Kubectl) -> None:
+    start(ours, kubectl)
+    other = replace(ours, ports=Ports(next(base for base in range(ours.ports.base + 10, 32000, 10) if free(base))))
+    start(other, kubectl)
+    assert not any(is_free(each.port) for each in forward.wanted(other))
+    assert all(is_free(each.port) for each in forward.wanted(ours))
+
+
+def free(base: int) -> bool:
+    return all(is_free(port) for port in range(base, base + 10))
+
+
 def test_a_forward_that_ended_comes_again(ours: Settings, kubectl: Kubectl, tmp_path: Path) -> None:
     start(ours, kubectl)
     file = tmp_path / str(ours.ports.object_store)

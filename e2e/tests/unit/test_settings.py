@@ -79,6 +79,26 @@ def test_a_provider_that_contradicts_it_is_refused(tmp_path: Path) -> None:
     assert Settings.from_environ({**given, "PROVIDER": "kind-podman"}).provider == "kind-podman"
 
 
+def test_the_ports_with_which_the_cluster_was_made_stay(tmp_path: Path) -> None:
+    given = {"CACHE": str(tmp_path), "CLUSTER": "mine"}
+    claim(tmp_path / "clusters" / "mine", Record("kind-podman", 26000))
+    assert Settings.from_environ(given).ports.base == 26000
+    assert Settings.from_environ({**given, "PORT": "26000"}).ports.base == 26000
+    with pytest.raises(Refused) as refused:
+        Settings.from_environ({**given, "PORT": "27000", "PROVIDER": "minikube"})
+    assert [line.split(",")[0] for line in str(refused.value).splitlines()] == [
+        "PROVIDER: the cluster 'mine' was made by kind-podman",
+        "PORT: the cluster 'mine' was made with ports from 26000 on",
+    ]
+
+
+def test_the_ports_of_the_port_forwards_stay_until_others_are_asked_for(tmp_path: Path) -> None:
+    given = {"CACHE": str(tmp_path), "CONTEXT": "theirs"}
+    claim(Settings.from_environ(given).state, Record("context", 26000))
+    assert Settings.from_environ(given).ports.base == 26000
+    assert Settings.from_environ({**given, "PORT": "27000"}).ports.base == 27000
+
+
 def test_the_longest_release_name_is_the_charts() -> None:
     names = (Path(__file__).parents[3] / "charts/tributary/templates/_names.tpl").read_text()
     (suffix,) = re.findall(r'\$longest := sub 63 \(len "([^"]+)"\)', names)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from cluster import command, kubectl
+from cluster import command, kubectl, ownership
 from cluster.errors import Failed
 from cluster.kubectl import Kubectl
 from cluster.providers.provider import Health
@@ -73,7 +73,7 @@ class ExistingContext:
         text = command.try_run(argv, environment=os.environ)
         if text is None:
             raise Failed(f"kubectl cannot read the context {self.settings.context!r}. Try `kubectl config view`.")
-        self.settings.state.mkdir(parents=True, exist_ok=True)
+        ownership.claim(self.settings.state, ownership.Record(self.name, self.settings.ports.base))
         part = self.settings.kubeconfig.with_suffix(".part")
         part.touch(mode=0o600)
         part.write_text(text)
