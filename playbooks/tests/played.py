@@ -26,3 +26,8 @@ class Played:
             r"^\[ERROR\]: Task failed: (?:Action|Module) failed: (.*?)^Origin:", self.printed, re.M | re.S
         )
         return found[1].strip() if found else ""
+
+    @property
+    def said(self) -> str:
+        """All that was printed, with the lines that Ansible breaks put together again."""
+        return " ".join(self.printed.split())

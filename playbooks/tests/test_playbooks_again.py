@@ -77,10 +77,18 @@ def test_uninstalling_keeps_what_was_recorded_and_a_new_installation_takes_it_up
     assert [world.secret(name) for name in SECRETS] == before
 
 
-def test_uninstalling_with_the_data_leaves_nothing_of_ours(world: World, installed: Played) -> None:
+def test_uninstalling_with_the_data_leaves_nothing_of_ours_and_all_of_others(world: World, installed: Played) -> None:
+    theirs = {"name": "theirs", "namespace": "tributary", "labels": {"app.kubernetes.io/instance": "b"}}
+    world.bare.put({"apiVersion": "v1", "kind": "Secret", "metadata": theirs})
     looked = world.play("uninstall", "--check", tributary_uninstall_keep_data=False)
     gone = world.play("uninstall", tributary_uninstall_keep_data=False)
     assert (gone.code, gone.changed) == (0, looked.changed), gone.printed
     assert [world.secret(name) for name in (*SECRETS, "tributary-metadata-service-client")] == [None] * 4
+    assert world.bare.look("Secret", "tributary", "theirs") is not None
+    for played in (looked, gone):
+        assert "belongs to release 'tributary': Secret tributary/theirs. Delete it yourself" in played.said
+    world.bare.api.delete({"apiVersion": "v1", "kind": "Secret", "metadata": theirs})
+    alone = world.play("uninstall", tributary_uninstall_keep_data=False)
+    assert (alone.code, alone.changed) == (0, 1), alone.printed
     assert world.bare.look("Namespace", None, "tributary") is None
     assert world.bare.look("ServiceAccount", "kubeflow", "pipeline-runner") is not None
