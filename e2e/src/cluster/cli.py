@@ -74,12 +74,13 @@ def _kubeflow(settings: Settings, options: argparse.Namespace) -> None:
     provider = provider_of(settings)
     if provider.health() is not Health.READY:
         if options.dry_run:
-            _screen("  would put in Kubeflow Pipelines once the cluster is up")
+            there = f"look for Kubeflow Pipelines in namespace {settings.kubeflow_namespace}, which must be there"
+            _screen(f"  would {there if settings.context else 'put in Kubeflow Pipelines once the cluster is up'}")
             return
         raise Failed(f"kubeflow: {settings.kube_context} does not answer. Run `python -m cluster up` first.")
     kubeflow = Kubeflow(settings, provider)
     if kubeflow.is_foreign():
-        _screen(f"  Kubeflow Pipelines is in namespace {settings.kubeflow_namespace} already; it is left as it is.")
+        _screen(f"  {kubeflow.left_alone}")
     _run(kubeflow.steps(), options)
 
 

@@ -35,6 +35,11 @@ class Kubeflow:
         """Whether somebody else's Pipelines is there."""
         return self._has("service", SERVICE) and not self._has("configmap", MARK)
 
+    @property
+    def left_alone(self) -> str:
+        """The sentence for one that is there and is not touched."""
+        return f"Kubeflow Pipelines is in namespace {self.settings.kubeflow_namespace} already; it is left as it is."
+
     def steps(self) -> Sequence[Step]:
         """From a cluster to Pipelines that answers. Raises Refused where there is none and none may be put in."""
         if self.is_foreign():

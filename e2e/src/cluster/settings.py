@@ -55,7 +55,10 @@ class Ports:
 
 @dataclass(frozen=True)
 class Settings:
-    """The choices of one user for one cluster. `context` is empty unless an existing cluster is to be used."""
+    """The choices of one user for one cluster. `context` is empty unless an existing cluster is to be used.
+
+    `apart` is the folder that takes the place of the state, for a look that is to leave nothing behind.
+    """
 
     cluster: str
     cache: Path
@@ -66,6 +69,7 @@ class Settings:
     provider: str
     registry: str
     ports: Ports
+    apart: Path | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -142,6 +146,8 @@ class Settings:
     @property
     def state(self) -> Path:
         """All that is kept about this one cluster."""
+        if self.apart:
+            return self.apart
         name = self.cluster
         if self.context:
             slug = re.sub(r"[^a-z0-9]+", "-", self.context.lower()).strip("-")

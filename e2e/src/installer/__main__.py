@@ -8,10 +8,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cluster import forward, programs
 from cluster.errors import Failed, Refused
+from cluster.kubeflow import Kubeflow
+from cluster.providers import provider_of
 from cluster.settings import Settings
 from image_builder import golang
 from installer import demo, inputs, playbooks, tools
@@ -97,6 +100,10 @@ def install(settings: Settings, *, dry_run: bool, own_values: Sequence[Path], wi
 
 def look(settings: Settings, own_values: Sequence[Path]) -> None:
     """Say what `install` would do. Writes nothing but what the playbooks' check mode needs, and that apart."""
+    if settings.context:
+        with tempfile.TemporaryDirectory() as folder:
+            _look_beside(replace(settings, apart=Path(folder)), own_values)
+        return
     with stage("Cluster"):
         command("cluster", [sys.executable, "-m", "cluster", "up", "--dry-run"], log=None)
     with stage("Kubeflow Pipelines"):
@@ -104,6 +111,28 @@ def look(settings: Settings, own_values: Sequence[Path]) -> None:
     if not settings.kubeconfig.is_file():
         print("Then: build and load the images, put the platform in by the playbooks, run the demo.")
         return
+    _look_at_platform(settings, own_values)
+
+
+def _look_beside(settings: Settings, own_values: Sequence[Path]) -> None:
+    """The look at a cluster of the user's: all that must be there already is asked for, as the start itself does."""
+
+    def say(line: str) -> None:
+        print(f"  {line}", flush=True)
+
+    provider = provider_of(settings)
+    with stage("Cluster"):
+        for step in provider.steps():
+            if not step.done():
+                step.do(say)
+    with stage("Kubeflow Pipelines"):
+        kubeflow = Kubeflow(settings, provider)
+        kubeflow.steps()
+        say(kubeflow.left_alone)
+    _look_at_platform(settings, own_values)
+
+
+def _look_at_platform(settings: Settings, own_values: Sequence[Path]) -> None:
     with stage("Images"):
         command("images", _bring_images(settings, "--dry-run"), log=None)
     with stage("Platform"), tempfile.TemporaryDirectory() as folder:
@@ -111,6 +140,7 @@ def look(settings: Settings, own_values: Sequence[Path]) -> None:
         command("values", _write_values(settings, images), log=None)
         values = [images, *(file.resolve() for file in own_values)]
         given = playbooks.variables(settings, helm=tools.helm(settings), values=values)
+        given["tributary_client_dir"] = str(replace(settings, apart=None).client)
         playbooks.run(settings, "install", given, "--check", "--diff")
 
 

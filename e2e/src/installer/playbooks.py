@@ -71,4 +71,5 @@ def _play(settings: Settings, playbook: str, argv: Sequence[str], log: Path) -> 
             "PATH": f"{ansible.parent}{os.pathsep}{os.environ['PATH']}",
         },
         log=log,
+        log_stays=settings.apart is None,
     )

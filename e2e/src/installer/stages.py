@@ -38,8 +38,9 @@ def command(
     folder: Path | None = None,
     also: Mapping[str, str] | None = None,
     log: Path | None,
+    log_stays: bool = True,
 ) -> None:
-    """Run argv with its output on the screen, and in the file log where one is given.
+    """Run argv with its output on the screen, and in the file log where one is given; named at a failure if it stays.
 
     Raises StageFailed with the command's own exit code when that is 2 (the user's mistake), and with 1 otherwise.
     """
@@ -63,5 +64,5 @@ def command(
                 sys.stdout.flush()
             code = running.wait()
     if code:
-        print(f"{name}: failed.{f' The whole output is in {log}.' if log else ''}", file=sys.stderr)
+        print(f"{name}: failed.{f' The whole output is in {log}.' if log and log_stays else ''}", file=sys.stderr)
         raise StageFailed(name, 2 if code == 2 else 1)
