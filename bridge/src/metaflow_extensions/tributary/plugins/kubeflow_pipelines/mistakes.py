@@ -22,10 +22,16 @@ from metaflow._vendor import click
 from metaflow.exception import MetaflowException, MetaflowInternalError
 from metaflow.user_configs.config_parameters import UNPACK_KEY
 
+from .pod.origin import CLONE_GROUP
+
 COMMAND = "kubeflow-pipelines"
 
 # What a decorator's own checks raise when it is given what it cannot read.
 _RAISED = (MetaflowException, ValueError, TypeError, AttributeError, KeyError)
+
+# What the runner has Metaflow's command line do in a pod of a pipeline, this extension's own group among it, and what
+# @card starts there. Whatever else somebody starts there is Metaflow's own.
+_IN_A_POD = ("init", "step", "card", CLONE_GROUP)
 
 _INITIALISERS = ("external_init", "step_init", "step_init_ctx", "flow_init", "flow_init_ctx")
 
@@ -59,11 +65,16 @@ def keep_mistakes_of(decorator: Any) -> None:
     if hasattr(decorator, "_tributary_mistake"):
         return
     decorator._tributary_mistake = None
-    if decorator.name == "kubernetes":
-        decorator.step_init = _for_pipelines(decorator.step_init)
+    spare_limits_of_jobs(decorator)
     for name in _INITIALISERS:
         if (init := getattr(decorator, name, None)) is not None:
             setattr(decorator, name, _noting(decorator, init))
+
+
+def spare_limits_of_jobs(decorator: Any) -> None:
+    """Have @kubernetes not check what holds for Metaflow's own jobs only. Other decorators are left as they are."""
+    if decorator.name == "kubernetes":
+        decorator.step_init = _for_pipelines(decorator.step_init)
 
 
 def _without_unknown(make: Callable[..., None]) -> Callable[..., None]:
@@ -107,9 +118,13 @@ def _place(error: BaseException, trace: TracebackType | None) -> str:
 def _keeping(init: Callable[..., None], found: Callable[[Any], Iterator[Any]]) -> Callable[..., None]:
     def init_and_keep(flow: Any, *rest: Any, **options: Any) -> None:
         context = click.get_current_context(silent=True)
-        if (getattr(context, "saved_args", None) or [None])[0] == COMMAND:
+        command = (getattr(context, "saved_args", None) or [None])[0]
+        if command == COMMAND:
             for decorator in found(flow):
                 keep_mistakes_of(decorator)
+        elif command in _IN_A_POD and os.environ.get("METAFLOW_RUNTIME_NAME") == COMMAND:
+            for decorator in found(flow):
+                spare_limits_of_jobs(decorator)
         init(flow, *rest, **options)
 
     return init_and_keep
