@@ -13,7 +13,8 @@ CLOSED = 0o600
 def holds(path: Path, text: str | None, mode: int = CLOSED) -> bool:
     """Whether the file has this text and this mode."""
     try:
-        return path.read_text(encoding="utf-8") == text and stat.S_IMODE(path.stat().st_mode) == mode
+        # What somebody else left there need not be text.
+        return text is not None and path.read_bytes() == text.encode() and stat.S_IMODE(path.stat().st_mode) == mode
     except FileNotFoundError:
         return False
 

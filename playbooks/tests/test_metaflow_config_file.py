@@ -65,11 +65,60 @@ def test_without_a_token_the_file_is_open_and_the_cluster_is_not_asked(
     assert not run("metaflow_config_file", **plain)["changed"]
 
 
-def test_what_stood_there_is_kept_beside_it(run: Run, arguments: dict[str, Any], file: Path) -> None:
-    file.write_text("what somebody wrote")
+@pytest.mark.parametrize("strange", [b"what somebody wrote", b"what somebody wrote \xff", b'["what somebody wrote"]'])
+def test_what_stood_there_is_kept_beside_it(run: Run, arguments: dict[str, Any], file: Path, strange: bytes) -> None:
+    file.write_bytes(strange)
     done = run("metaflow_config_file", **{**arguments, "token_name": ""})
-    assert Path(done["backup_file"]).read_text() == "what somebody wrote"
+    assert Path(done["backup_file"]).read_bytes() == strange
     assert "what somebody wrote" not in json.dumps(done["diff"])
+
+
+def test_a_file_of_ours_leaves_no_copy_of_its_token(
+    cluster: Cluster, namespace: str, run: Run, arguments: dict[str, Any], file: Path
+) -> None:
+    with_ui = {**arguments, "settings": {**SETTINGS, "METAFLOW_UI_URL": "http://ui"}, "may_lack": ["METAFLOW_UI_URL"]}
+    for token, given in ((FIRST, arguments), (SECOND, arguments), (SECOND, with_ui)):
+        put_token(cluster, namespace, token)
+        done = run("metaflow_config_file", **given)
+        assert (done["changed"], "backup_file" in done) == (True, False)
+    assert [each for each in file.parent.glob("config.json*") if each != file] == []
+
+
+LOGIN = {"METAFLOW_KUBEFLOW_PIPELINES_COOKIES": "cookies-of-somebody", "METAFLOW_USER": "somebody"}
+
+
+def test_settings_that_are_not_ours_stay_unseen_and_the_file_is_closed(
+    run: Run, arguments: dict[str, Any], file: Path
+) -> None:
+    plain = {**arguments, "token_name": ""}
+    run("metaflow_config_file", **plain)
+    file.write_text(json.dumps({**SETTINGS, **LOGIN, "METAFLOW_SERVICE_URL": "http://before"}))
+    looked = run("metaflow_config_file", check=True, **plain)
+    done = run("metaflow_config_file", **plain)
+    assert (looked["changed"], done["changed"]) == (True, True)
+    assert held(file) == ({**SETTINGS, **LOGIN}, 0o600)
+    assert not run("metaflow_config_file", **plain)["changed"]
+    printed = json.dumps([looked, done])
+    assert not any(value in printed for value in ("cookies-of-somebody", '"somebody'))
+    assert "http://before" in done["diff"]["before"]
+    assert "METAFLOW_KUBEFLOW_PIPELINES_COOKIES" in done["diff"]["after"]
+
+
+def test_an_empty_setting_of_ours_is_taken_out(run: Run, arguments: dict[str, Any], file: Path) -> None:
+    plain = {**arguments, "token_name": ""}
+    run("metaflow_config_file", **{**plain, "settings": {**SETTINGS, "METAFLOW_UI_URL": "http://ui"}})
+    assert run("metaflow_config_file", **{**plain, "settings": {**SETTINGS, "METAFLOW_UI_URL": ""}})["changed"]
+    assert held(file) == (SETTINGS, 0o644)
+
+
+def test_a_configuration_of_somebody_elses_is_kept_closed_to_others(
+    run: Run, arguments: dict[str, Any], file: Path
+) -> None:
+    theirs = {"METAFLOW_SERVICE_URL": "http://theirs", **LOGIN}
+    file.write_text(json.dumps(theirs))
+    done = run("metaflow_config_file", **{**arguments, "token_name": ""})
+    assert held(Path(done["backup_file"])) == (theirs, 0o600)
+    assert held(file) == ({**SETTINGS, **LOGIN}, 0o600)
 
 
 def test_a_token_that_is_not_there_is_refused(
