@@ -10,12 +10,14 @@ from ansible.module_utils.basic import AnsibleModule
 
 if TYPE_CHECKING:
     from playbooks.module_utils.documented import arguments
-    from playbooks.module_utils.kube_api import ONCE, KubeApi, connect
+    from playbooks.module_utils.kube_api import ONCE, ApiRefusal, KubeApi, connect
     from playbooks.module_utils.kube_login import Refusal
+    from playbooks.module_utils.kube_objects import Object, is_ours
 else:
     from ansible.module_utils.documented import arguments
-    from ansible.module_utils.kube_api import ONCE, connect
+    from ansible.module_utils.kube_api import ONCE, ApiRefusal, connect
     from ansible.module_utils.kube_login import Refusal
+    from ansible.module_utils.kube_objects import is_ours
 
 DOCUMENTATION = """
 module: cluster_check
@@ -53,6 +55,12 @@ options:
     description: The ServiceAccount that runs the steps there. Empty to leave that out.
     type: str
     default: ""
+  link_objects:
+    description: What will be put there by apiVersion, kind and metadata. None of it may be somebody else's.
+    type: list
+    elements: dict
+    default: []
+  link_owner: {description: The labels by which that is known as ours., type: dict, default: {}}
 """
 
 RETURN = """
@@ -67,6 +75,8 @@ HEALTH = "/apis/v2beta1/healthz"
 # Every release of Kubeflow Pipelines that has the v2 API answers with one of these.
 TELLING = ("multi_user", "tag_name", "commit_sha")
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+MANAGER = "app.kubernetes.io/managed-by"
+INSTANCE = "app.kubernetes.io/instance"
 
 
 def version_problems(version: str, minimum: str) -> list[str]:
@@ -165,6 +175,30 @@ def service_account_problems(api: KubeApi, namespace: str, name: str) -> list[st
     ]
 
 
+def link_problems(api: KubeApi, objects: list[Object], owner: Mapping[str, str]) -> list[str]:
+    """Objects that are there already under the names of ours, a sentence for each to whom they belong."""
+    taken: dict[tuple[str, str, str], list[str]] = {}
+    for wished in objects:
+        place = wished["metadata"]
+        try:
+            found = api.get(wished["apiVersion"], wished["kind"], place["namespace"], place["name"])
+        except ApiRefusal as refusal:
+            # A right that is missing is a problem of its own, which rights_problems finds.
+            if refusal.status != 403:
+                raise
+            continue
+        if found is not None and not is_ours(found, owner):
+            labels = found["metadata"].get("labels") or {}
+            release = labels.get(INSTANCE, "") if labels.get(MANAGER) == owner.get(MANAGER) else ""
+            taken.setdefault((place["namespace"], place["name"], release), []).append(wished["kind"])
+    return [
+        f"Namespace {namespace!r}: {', '.join(kinds)} {name!r} "
+        + (f"of release {release!r} is there. " if release else "is there and is not ours. ")
+        + "Set tributary_steps_name to another name."
+        for (namespace, name, release), kinds in taken.items()
+    ]
+
+
 def check(params: Mapping[str, Any]) -> dict[str, Any]:
     """The result of the module."""
     try:
@@ -188,6 +222,7 @@ def check(params: Mapping[str, Any]) -> dict[str, Any]:
         lambda: rights_problems(api, params["rights"]),
         lambda: storage_problems(api, params["storage_classes"]),
         kubeflow_problems,
+        lambda: link_problems(api, params["link_objects"], params["link_owner"]),
     ]
     for find in checks:
         try:

@@ -39,6 +39,10 @@ options:
     description: Labels that every object gets. One that is there without them is refused.
     type: dict
     default: {}
+  leave_others:
+    description: For absent. One without the owner's labels is not refused. It stays as it is, and a warning says so.
+    type: bool
+    default: false
   timeout: {description: Seconds to wait until removed objects are gone., type: int, default: 120}
 """
 
@@ -52,7 +56,8 @@ ARGUMENTS = arguments(DOCUMENTATION)
 def bring(api: KubeApi, wished: dict[str, Any], params: dict[str, Any], *, check: bool) -> Outcome:
     """One object to its wished state."""
     if params["state"] == "absent":
-        return absent(api, wished, owner=params["owner"], check=check, timeout=params["timeout"])
+        options = {name: params[name] for name in ("owner", "leave_others", "timeout")}
+        return absent(api, wished, **options, check=check)
     return present(api, wished, owner=params["owner"], create_only=params["create_only"], check=check)
 
 
@@ -65,6 +70,9 @@ def main() -> None:
             outcomes.append(bring(api, definition, module.params, check=module.check_mode))
     except Refusal as refusal:
         module.fail_json(msg=str(refusal), changed=any(outcome.changed for outcome in outcomes))
+    if module.params["state"] == "absent":
+        for left in (outcome for outcome in outcomes if outcome.after is not None):
+            module.warn(f"{left.name}: is not ours, and stays.")
     changed = [outcome for outcome in outcomes if outcome.changed]
     module.exit_json(
         changed=bool(changed),

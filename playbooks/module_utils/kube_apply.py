@@ -74,15 +74,26 @@ def _make(api: KubeApi, wished: Object) -> Outcome:
 
 
 def absent(
-    api: KubeApi, definition: Mapping[str, Any], *, owner: Mapping[str, str], check: bool, timeout: float
+    api: KubeApi,
+    definition: Mapping[str, Any],
+    *,
+    owner: Mapping[str, str],
+    leave_others: bool = False,
+    check: bool,
+    timeout: float,
 ) -> Outcome:
-    """Take the object away and wait until it is gone. Refusal when it is somebody else's, or outlives the timeout."""
+    """Take the object away and wait until it is gone. Refusal when it outlives the timeout.
+
+    One that is somebody else's is a Refusal too, or with leave_others stays as it is.
+    """
     metadata = definition["metadata"]
     place = (definition["apiVersion"], definition["kind"], metadata.get("namespace"), metadata["name"])
     found = api.get(*place)
     outcome = Outcome(title(definition), found, None)
     if found is None:
         return outcome
+    if leave_others and not is_ours(found, owner):
+        return Outcome(title(definition), found, found)
     _insist(found, owner, "Delete it yourself if it is not needed")
     api.delete(definition, dry_run=check)
     if check:

@@ -35,6 +35,7 @@ KINDS = [
     ("v1", "Event", "events", True),
     ("apps/v1", "Deployment", "deployments", True),
     ("rbac.authorization.k8s.io/v1", "Role", "roles", True),
+    ("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", True),
     ("storage.k8s.io/v1", "StorageClass", "storageclasses", False),
 ]
 PATH = re.compile(

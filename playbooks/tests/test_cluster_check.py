@@ -125,6 +125,42 @@ def test_the_account_of_the_steps_has_to_be_there(kubeflow: FakeKubernetes, run:
     ]
 
 
+def link(*kinds: str) -> dict[str, Any]:
+    """What release b would put beside Kubeflow Pipelines."""
+    metadata = {"name": "tributary-steps", "namespace": "kubeflow"}
+    versions = {"Role": "rbac.authorization.k8s.io/v1"}
+    objects = [{"apiVersion": versions.get(kind, "v1"), "kind": kind, "metadata": metadata} for kind in kinds]
+    return {"link_objects": objects, "link_owner": labels_of("b")}
+
+
+def labels_of(release: str) -> dict[str, str]:
+    return {"app.kubernetes.io/managed-by": "tributary", "app.kubernetes.io/instance": release}
+
+
+def test_a_name_that_another_release_has_taken_beside_kubeflow_is_said_with_its_owner(
+    kubeflow: FakeKubernetes, run: Run
+) -> None:
+    given = link("Role", "ConfigMap", "Secret")
+    assert problems(run, kubeflow, **given) == []
+    for each in given["link_objects"]:
+        kubeflow.put({**each, "metadata": {**each["metadata"], "labels": labels_of("a")}})
+    assert problems(run, kubeflow, **given) == [
+        "Namespace 'kubeflow': Role, ConfigMap, Secret 'tributary-steps' of release 'a' is there. "
+        "Set tributary_steps_name to another name."
+    ]
+    assert problems(run, kubeflow, **{**given, "link_owner": labels_of("a")}) == []
+
+
+def test_a_name_that_somebody_else_has_taken_beside_kubeflow_is_said(kubeflow: FakeKubernetes, run: Run) -> None:
+    given = link("Role", "Secret")
+    kubeflow.put(given["link_objects"][1])
+    kubeflow.denied = {("*", "roles")}
+    assert problems(run, kubeflow, **given) == [
+        "Namespace 'kubeflow': Secret 'tributary-steps' is there and is not ours. "
+        "Set tributary_steps_name to another name."
+    ]
+
+
 def test_a_context_that_does_not_exist_is_named_with_those_that_do(cluster: Cluster, run: Run) -> None:
     assert problems(run, cluster, context="kind-other") == [
         f"{cluster.kubeconfig}: has no context 'kind-other'. It has '{cluster.context}'."

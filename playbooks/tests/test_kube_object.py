@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -85,6 +86,22 @@ def test_what_lacks_our_labels_is_left_alone(
     refused = run("kube_object", **place, owner=OWNER, state=state, definitions=[config_map(namespace, a="1")])
     assert "exists and is not ours, it lacks app.kubernetes.io/managed-by=tributary" in refused["msg"]
     assert data(cluster, namespace) == {"theirs": "1"}
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_what_is_taken_away_may_leave_what_lacks_our_labels(
+    cluster: Cluster, namespace: str, run: Run, place: dict[str, str], check: bool
+) -> None:
+    cluster.put(config_map(namespace, "theirs", theirs="1"))
+    run("kube_object", **place, owner=OWNER, definitions=[config_map(namespace, "ours")])
+    arguments = {**place, "owner": OWNER, "state": "absent", "leave_others": True}
+    both = [config_map(namespace, "theirs"), config_map(namespace, "ours")]
+    done = run("kube_object", check=check, **arguments, definitions=both)
+    assert done["changed"]
+    assert f"ConfigMap {namespace}/theirs: is not ours, and stays." in json.dumps(done["warnings"])
+    assert f"ConfigMap {namespace}/ours" not in json.dumps(done["warnings"])
+    assert data(cluster, namespace, "theirs") == {"theirs": "1"}
+    assert (cluster.look("ConfigMap", namespace, "ours") is None) is not check
 
 
 def test_our_labels_are_put_on(cluster: Cluster, namespace: str, run: Run, place: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from playbooks.tests.played import Played
-from playbooks.tests.world import GIVEN, World, look
+from playbooks.tests.world import GIVEN, LINK, World, look
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 
@@ -134,6 +134,25 @@ def test_all_that_stands_in_the_way_is_said_at_once_before_anything_is_changed(w
         "Install Kubeflow Pipelines there, or set tributary_kubeflow_namespace.",
         "tributary_client_kubeflow_pipelines_url: not an http address. Set it to one that works from this machine.",
     ]
+
+
+def test_a_release_whose_names_beside_kubeflow_another_has_is_refused_and_taken_out_without_harm_to_that(
+    world: World, installed: Played, tmp_path: Path
+) -> None:
+    second = {"tributary_release": "b", "tributary_namespace": "b", "tributary_client_dir": str(tmp_path)}
+    taken = {**second, "tributary_steps_name": "tributary-steps"}
+    refused = world.play("install", **taken)
+    assert (refused.code, refused.changed) == (2, 0)
+    assert refused.failure == (
+        "Namespace 'kubeflow': RoleBinding, Role, ConfigMap, Secret 'tributary-steps' of release 'tributary' is there. "
+        "Set tributary_steps_name to another name."
+    )
+    gone = world.play("uninstall", **taken)
+    assert (gone.code, gone.changed) == (0, 0), gone.printed
+    assert "Secret kubeflow/tributary-steps: is not ours, and stays." in gone.said
+    assert [kind for kind in LINK if look(world, kind) is None] == []
+    # A name of its own is what it has unless somebody says another.
+    assert "RoleBinding b-steps" in world.play("uninstall", **second).said
 
 
 @pytest.mark.parametrize("playbook", ["install", "uninstall"])
