@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -60,6 +61,11 @@ options:
     type: list
     elements: dict
     default: []
+  link_rules:
+    description: The rules of a Role among that. Only who has a right may give it on.
+    type: list
+    elements: dict
+    default: []
   link_owner: {description: The labels by which that is known as ours., type: dict, default: {}}
 """
 
@@ -75,6 +81,7 @@ HEALTH = "/apis/v2beta1/healthz"
 # Every release of Kubeflow Pipelines that has the v2 API answers with one of these.
 TELLING = ("multi_user", "tag_name", "commit_sha")
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+RBAC = "rbac.authorization.k8s.io"
 MANAGER = "app.kubernetes.io/managed-by"
 INSTANCE = "app.kubernetes.io/instance"
 
@@ -86,28 +93,67 @@ def version_problems(version: str, minimum: str) -> list[str]:
     return []
 
 
-def rights_problems(api: KubeApi, rights: list[dict[str, Any]]) -> list[str]:
-    """For each namespace what may not be done there, in one sentence."""
-    denied: dict[str, list[str]] = {}
-    problems = []
-    everything: dict[str, bool] = {}
+@dataclass(frozen=True)
+class Right:
+    """Something that the user has to be allowed to do, spelled as the API server is asked; `shown` is for people."""
+
+    namespace: str
+    group: str
+    plural: str
+    verbs: Sequence[str]
+    shown: str
+
+
+def to_be_used(api: KubeApi, rights: Iterable[Mapping[str, Any]]) -> tuple[list[Right], list[str]]:
+    """The rights as this cluster spells their kinds, and a sentence for each kind that it does not know."""
+    found, problems = [], []
     for right in rights:
-        namespace = right["namespace"]
-        if namespace not in everything:
-            everything[namespace] = api.allowed("*", "*", "*", namespace)
-        if everything[namespace]:
-            continue
         try:
             kind = api.kind(right["api_version"], right["kind"])
         except Refusal as refusal:
             problems.append(str(refusal))
             continue
-        verbs = [verb for verb in right["verbs"] if not api.allowed(verb, kind.group, kind.plural, namespace)]
-        if verbs:
-            denied.setdefault(namespace, []).append(f"{'/'.join(verbs)} {kind.plural}")
-    for namespace, what in denied.items():
+        found.append(Right(right["namespace"], kind.group, kind.plural, right["verbs"], kind.plural))
+    return found, problems
+
+
+def to_be_given(api: KubeApi, rules: Sequence[Mapping[str, Any]], namespace: str) -> list[Right]:
+    """The rights in a Role's rules: only who has them all may make it, even for kinds that the cluster does not know.
+
+    Kubernetes: Using RBAC Authorization, "Privilege escalation prevention and bootstrapping"; by the same text
+    whoever may escalate and bind Roles needs none of them.
+    """
+    if rules and all(api.allowed(verb, RBAC, "roles", namespace) for verb in ("escalate", "bind")):
+        return []
+    return [
+        Right(namespace, group, plural, rule["verbs"], f"{plural}.{group}" if group else plural)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for plural in rule["resources"]
+    ]
+
+
+def rights_problems(api: KubeApi, rights: Iterable[Right]) -> list[str]:
+    """For each namespace what may not be done there, in one sentence."""
+    denied: dict[str, dict[str, list[str]]] = {}
+    everything: dict[str, bool] = {}
+    for right in rights:
+        namespace = right.namespace
+        if namespace not in everything:
+            everything[namespace] = api.allowed("*", "*", "*", namespace)
+        if everything[namespace]:
+            continue
+        said = denied.setdefault(namespace, {}).setdefault(right.shown, [])
+        said += [
+            verb
+            for verb in right.verbs
+            if verb not in said and not api.allowed(verb, right.group, right.plural, namespace)
+        ]
+    problems = []
+    for namespace, by_kind in denied.items():
         where = f"Namespace {namespace!r}" if namespace else api.where
-        problems.append(f"{where}: you may not {', '.join(what)}. Have these rights given to you there.")
+        if what := [f"{'/'.join(verbs)} {shown}" for shown, verbs in by_kind.items() if verbs]:
+            problems.append(f"{where}: you may not {', '.join(what)}. Have these rights given to you there.")
     return problems
 
 
@@ -208,6 +254,12 @@ def check(params: Mapping[str, Any]) -> dict[str, Any]:
         return {"problems": [str(refusal)], "kubernetes": "", "kubeflow": {}}
     told: dict[str, Any] = {}
 
+    def all_rights_problems() -> list[str]:
+        used, unknown = to_be_used(api, params["rights"])
+        return unknown + rights_problems(
+            api, used + to_be_given(api, params["link_rules"], params["kubeflow_namespace"])
+        )
+
     def kubeflow_problems() -> list[str]:
         if not (namespace := params["kubeflow_namespace"]):
             return []
@@ -219,7 +271,7 @@ def check(params: Mapping[str, Any]) -> dict[str, Any]:
     problems = version_problems(version, params["minimum_kubernetes"])
     checks: list[Callable[[], list[str]]] = [
         lambda: namespace_problems(api, params["namespace"]),
-        lambda: rights_problems(api, params["rights"]),
+        all_rights_problems,
         lambda: storage_problems(api, params["storage_classes"]),
         kubeflow_problems,
         lambda: link_problems(api, params["link_objects"], params["link_owner"]),

@@ -17,6 +17,8 @@ from playbooks.tests.fake_kubernetes import kubeconfig
 
 CONTEXT = "bare"
 TOKEN = "a-token-of-the-bare-server"
+# Of a user who may do nothing until a test lets them.
+GUEST, GUEST_TOKEN = "guest", "a-token-of-a-guest"
 Object = dict[str, Any]
 VERSIONS = {"Role": "rbac.authorization.k8s.io/v1", "StorageClass": "storage.k8s.io/v1", "Deployment": "apps/v1"}
 
@@ -34,7 +36,7 @@ class BareKubernetes:
         authority = str(folder / "certificates" / "apiserver.crt")
         config = kubeconfig(self.url, CONTEXT, TOKEN, **{"certificate-authority": authority})
         Path(self.kubeconfig).write_text(yaml.safe_dump(config))
-        (folder / "tokens.csv").write_text(f"{TOKEN},admin,1,system:masters\n")
+        (folder / "tokens.csv").write_text(f"{TOKEN},admin,1,system:masters\n{GUEST_TOKEN},{GUEST},2\n")
         key = folder / "service-accounts.key"
         subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
         keeper = f"http://127.0.0.1:{client}"
@@ -71,6 +73,14 @@ class BareKubernetes:
 
     def __exit__(self, *_: object) -> None:
         self._running.close()
+
+    def kubeconfig_of_guest(self, folder: Path) -> str:
+        """The path of a kubeconfig that leads to it as the guest, by a context of that name."""
+        config = yaml.safe_load(Path(self.kubeconfig).read_text())
+        cluster = config["clusters"][0]["cluster"]
+        made = kubeconfig(cluster.pop("server"), GUEST, GUEST_TOKEN, **cluster)
+        (folder / "guest-kubeconfig").write_text(yaml.safe_dump(made))
+        return str(folder / "guest-kubeconfig")
 
     @property
     def api(self) -> KubeApi:

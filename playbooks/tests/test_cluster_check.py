@@ -125,6 +125,30 @@ def test_the_account_of_the_steps_has_to_be_there(kubeflow: FakeKubernetes, run:
     ]
 
 
+RULES = [
+    {"apiGroups": [""], "resources": ["pods", "services"], "verbs": ["get", "watch"]},
+    {"apiGroups": ["jobset.x-k8s.io"], "resources": ["jobsets"], "verbs": ["get", "create"]},
+]
+
+
+def test_who_cannot_give_a_right_on_is_told_even_where_the_cluster_knows_no_such_kind(
+    kubeflow: FakeKubernetes, run: Run
+) -> None:
+    rights = [{"namespace": "kubeflow", "api_version": "v1", "kind": "Service", "verbs": ["get"]}]
+    assert problems(run, kubeflow, **KUBEFLOW, rights=rights, link_rules=RULES) == []
+    lacking = {("get", "services"), ("watch", "pods"), ("create", "jobsets")}
+    kubeflow.denied = {*lacking, ("escalate", "roles")}
+    assert problems(run, kubeflow, **KUBEFLOW, rights=rights, link_rules=RULES) == [
+        "Namespace 'kubeflow': you may not get services, watch pods, create jobsets.jobset.x-k8s.io. "
+        "Have these rights given to you there."
+    ]
+    # Whoever may give on what they have not themselves still needs what is done with the right itself.
+    kubeflow.denied = lacking
+    assert problems(run, kubeflow, **KUBEFLOW, rights=rights, link_rules=RULES) == [
+        "Namespace 'kubeflow': you may not get services. Have these rights given to you there."
+    ]
+
+
 def link(*kinds: str) -> dict[str, Any]:
     """What release b would put beside Kubeflow Pipelines."""
     metadata = {"name": "tributary-steps", "namespace": "kubeflow"}

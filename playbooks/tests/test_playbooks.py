@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from playbooks.tests.bare_kubernetes import GUEST
 from playbooks.tests.played import Played
 from playbooks.tests.world import GIVEN, LINK, World, look
 
@@ -134,6 +135,32 @@ def test_all_that_stands_in_the_way_is_said_at_once_before_anything_is_changed(w
         "Install Kubeflow Pipelines there, or set tributary_kubeflow_namespace.",
         "tributary_client_kubeflow_pipelines_url: not an http address. Set it to one that works from this machine.",
     ]
+
+
+def test_who_cannot_give_on_what_steps_may_do_is_told_before_anything_is_made(
+    world: World, installed: Played, tmp_path: Path
+) -> None:
+    rbac = "rbac.authorization.k8s.io"
+    groups = ["", "apps", "batch", "networking.k8s.io", "policy", "storage.k8s.io"]
+    # Not all verbs on Roles: to escalate and to bind are among them.
+    all_but_jobsets = [
+        {"apiGroups": groups, "resources": ["*"], "verbs": ["*"]},
+        {"apiGroups": [rbac], "resources": ["*"], "verbs": ["get", "list", "create", "patch", "update", "delete"]},
+    ]
+    role = {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": {"name": GUEST}, "rules": all_but_jobsets}
+    world.bare.put(role)
+    given = {"roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": GUEST}}
+    to = {"subjects": [{"apiGroup": rbac, "kind": "User", "name": GUEST}]}
+    world.bare.put(
+        {"apiVersion": f"{rbac}/v1", "kind": "ClusterRoleBinding", "metadata": {"name": GUEST}, **given, **to}
+    )
+    guest = {"tributary_kubeconfig": world.bare.kubeconfig_of_guest(tmp_path), "tributary_context": GUEST}
+    refused = world.play("install", **guest)
+    assert (refused.code, refused.changed) == (2, 0)
+    assert refused.failure == (
+        "Namespace 'kubeflow': you may not get/list/create/delete jobsets.jobset.x-k8s.io. "
+        "Have these rights given to you there."
+    )
 
 
 def test_a_release_whose_names_beside_kubeflow_another_has_is_refused_and_taken_out_without_harm_to_that(
