@@ -54,6 +54,19 @@ class WordyFlow(FlowSpec):
         self.next({"yes": self.climb, "no": self.end}, condition="again")
 
 """ + ending("WordyFlow")
+UNREADY = """import os
+from metaflow import FlowSpec, step
+
+if "UNREADY" in os.environ:
+    import no_such_package
+
+
+class WordyFlow(FlowSpec):
+    @step
+    def start(self):
+        self.next(self.end)
+
+""" + ending("WordyFlow")
 RUN = "kfp-run-1"
 
 
@@ -197,6 +210,22 @@ def test_of_a_pod_that_never_ran_the_reason_is_shown(folder: Path, kubeflow: Kub
     missing = logs(folder, kubeflow, "join")
     assert missing.returncode == 2
     assert "no task of join has begun" in missing.stderr
+
+
+@pytest.mark.slow
+def test_what_failed_before_metaflow_began_it_shows_what_the_runner_stored(tmp_path: Path, kubeflow: Kubeflow) -> None:
+    folder = with_run(tmp_path, UNREADY)
+    run = SmallKubeflow(describe(folder / "wordy_flow.py", folder), folder, run="run-1", flows=folder)
+    pod = run.pod("start", UNREADY="yes")
+    _out, err = pod.communicate(timeout=120)
+    assert pod.returncode != 0 and "no_such_package" in err
+    failed = {"type": "Pod", "phase": "Failed", "message": "main: Error (exit code 1)", "name": "wf-1.root.start"}
+    kubeflow.workflows["run-1"] = {"metadata": {"name": "wf-1"}, "status": {"nodes": {"n": failed}}}
+    for words in (("start",), ("start", "--attempt", "0"), ()):
+        done = logs(folder, kubeflow, *words)
+        assert (done.returncode, done.stdout.count("No module named 'no_such_package'")) == (0, 1), done.stdout
+    assert logs(folder, kubeflow, "start", "--follow").stdout.count("t-start ModuleNotFoundError") == 1
+    assert "exit code 1" in logs(folder, kubeflow, "start", "--attempt", "1").stdout
 
 
 @pytest.mark.slow

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from metaflow.mflog import LOG_SOURCES
+from metaflow import metaflow_config
+from metaflow.datastore import TaskDataStore
+from metaflow.mflog import LOG_SOURCES, TASK_LOG_SOURCE
 from metaflow.mflog.mflog import merge_logs, utc_to_local
 
-from .pod.ids import PARAMETERS_STEP
+from .pod.ids import PARAMETERS_STEP, gang, task_id
 from .refusals import Refused
 
 _PLACE = re.compile(r"(?P<step>\w+)(?P<path>(/\d+)*)(-r(?P<round>\d+))?")
@@ -80,14 +82,40 @@ class TaskLogs:
 
 
 def tasks(
-    flow_datastore: Any, run_id: str, order: Sequence[str], place: Place | None, attempt: int | None
+    flow_datastore: Any,
+    run_id: str,
+    order: Sequence[str],
+    place: Place | None,
+    attempt: int | None,
+    failed: Iterable[tuple[str, tuple[int, ...]]] = (),
 ) -> list[TaskLogs]:
-    """The tasks of the run that have begun, in the order of their steps and then of their indexes."""
+    """The tasks of the run that have begun, in the order of their steps and then of their indexes.
+
+    Those among `failed`, by step and indexes, that Metaflow never began are there too when the runner has stored logs:
+    what fails before that, an import of the flow's file or the making of an environment, leaves nothing else.
+    """
     steps = None if place is None else [place.step]
     found = flow_datastore.get_task_datastores(run_id, steps=steps, allow_not_done=True)
     begun = [TaskLogs(task, attempt) for task in found if task.step_name != PARAMETERS_STEP]
-    wanted = [task for task in begun if place is None or place.holds(task.step, task.path, task.round)]
+    known = {(task.step, task.path) for task in begun}
+    unbegun = [each for each in failed if each not in known and (place is None or place.holds(*each))]
+    shown = [*begun, *(logs for each in unbegun for logs in _unbegun(flow_datastore, run_id, *each, attempt))]
+    wanted = [task for task in shown if place is None or place.holds(task.step, task.path, task.round)]
     return sorted(wanted, key=lambda task: _rank(task, order))
+
+
+def _unbegun(
+    flow_datastore: Any, run_id: str, step: str, path: tuple[int, ...], attempt: int | None
+) -> Iterator[TaskLogs]:
+    """A task's logs without the attempt's file that Metaflow writes when it begins; of a gang, node 0's."""
+    asked = range(metaflow_config.MAX_ATTEMPTS) if attempt is None else [attempt]
+    for task in (task_id(step, path), *gang(step, path, 1)):
+        stored = flow_datastore.get_task_datastore(run_id, step, task, attempt=asked[0], allow_not_done=True)
+        for each in reversed(asked):
+            name = TaskDataStore.metadata_name_for_attempt(f"{TASK_LOG_SOURCE}_stderr.log", each)
+            if stored.has_metadata(name, add_attempt=False):
+                yield TaskLogs(stored, each)
+                break
 
 
 class Follower:

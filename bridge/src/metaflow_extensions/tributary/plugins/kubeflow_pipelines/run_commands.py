@@ -107,12 +107,16 @@ def show_logs(
         deploy.status, server, obj.flow_identity, obj.pipeline_name, run_id, steps, console.recall(obj), ended
     )
     stands = look()
-    found = partial(logs.tasks, obj.flow_datastore, stands.run_id, stands.steps, where, attempt)
+
+    def found(stands: deploy.RunStatus) -> list[logs.TaskLogs]:
+        failed = [(task.step, task.indexes) for task in stands.tasks if task.error]
+        return logs.tasks(obj.flow_datastore, stands.run_id, stands.steps, where, attempt, failed)
+
     if follow:
         stands = _follow(obj, look, found, streams, timestamps)
-        seen = {(task.step, task.path) for task in found()}
+        seen = {(task.step, task.path) for task in found(stands)}
     else:
-        seen = {(task.step, task.path) for task in _show(obj, found(), streams, timestamps)}
+        seen = {(task.step, task.path) for task in _show(obj, found(stands), streams, timestamps)}
     unsaid = [
         task
         for task in stands.tasks
@@ -141,7 +145,7 @@ def _show(obj: compat.State, found: list[logs.TaskLogs], streams: list[str], tim
 def _follow(
     obj: compat.State,
     look: Callable[[], deploy.RunStatus],
-    found: Callable[[], list[logs.TaskLogs]],
+    found: Callable[[deploy.RunStatus], list[logs.TaskLogs]],
     streams: list[str],
     timestamps: bool,
 ) -> deploy.RunStatus:
@@ -150,7 +154,7 @@ def _follow(
     while True:
         # Asked before the logs are read: what was stored until the run ended is then among them.
         stands = look()
-        for task, line in follower.new(found()):
+        for task, line in follower.new(found(stands)):
             console.say(obj, f"{task.task} {_line(line, timestamps)}")
         if stands.state in runs.ENDED:
             return stands
