@@ -349,3 +349,25 @@ def test_the_runner_is_imported_without_metaflow() -> None:
     module = "metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.runner"
     code = f"import sys, {module}; sys.exit('metaflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# Stands where the boot command does, and shows what the runner would find.
+SHOW = """\
+import json, os, types
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import loader
+loader.fetch = loader.unpack = loader.enter = lambda *_: None
+names = "GREETING", "TRIBUTARY_COMMAND"
+found = lambda *_: print(json.dumps([*map(os.environ.get, names), "TRIBUTARY_SHELL" in os.environ]))
+loader.importlib = types.SimpleNamespace(import_module=lambda _: types.SimpleNamespace(main=found))
+loader.main({"record": dict.fromkeys(("code_url", "code_sha", "code_metadata"))}, None)
+"""
+
+
+@pytest.mark.slow
+def test_what_the_nodes_of_a_gang_are_started_with_runs_the_init_script_too() -> None:
+    script = boot.command("export GREETING='hello  $(there)'")[:3]
+    command = [*script, sys.executable, "-c", SHOW, "s3://record", "train"]
+    environ = {"PATH": os.environ["PATH"], "HOME": "/"}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == ["hello  $(there)", json.dumps(command), False]

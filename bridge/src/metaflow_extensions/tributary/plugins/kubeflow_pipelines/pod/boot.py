@@ -40,8 +40,9 @@ d=json.loads(r);exec(d["loader"]);main(d,s)"""
 
 
 # A sandbox's script may set variables and install what the rest needs. In base64, nobody on the way replaces a word of
-# it, and the shell of the container reads it as it was written.
-_AFTER_SCRIPT = 'eval "`echo {script} | base64 -d`" && exec "$0" "$@"'
+# it, and the shell of the container reads it as it was written. The loader is told these very words of the shell's: the
+# nodes of a gang begin with them too.
+_AFTER_SCRIPT = 'eval "`echo {script} | base64 -d`" && TRIBUTARY_SHELL="$BASH_EXECUTION_STRING" exec "$0" "$@"'
 
 
 def command(init_script: str | None = None) -> list[str]:

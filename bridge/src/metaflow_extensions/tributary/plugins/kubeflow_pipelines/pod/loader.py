@@ -68,7 +68,9 @@ def main(document: dict[str, Any], store: Any) -> None:
     # The boot command sets these two for its own client; the step's clients have Metaflow's settings.
     for variable in ("AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"):
         os.environ.pop(variable, None)
-    os.environ["TRIBUTARY_COMMAND"] = json.dumps(sys.orig_argv)
+    # Python does not know of the shell that came before it, where a script is to be run first.
+    shell = os.environ.pop("TRIBUTARY_SHELL", None)
+    os.environ["TRIBUTARY_COMMAND"] = json.dumps([*(["bash", "-c", shell] if shell else []), *sys.orig_argv])
     os.environ["METAFLOW_HOME"] = os.path.join(os.getcwd(), "config")
     record = document["record"]
     # What fails up to here ends in the boot command's one sentence; the runner has its own.
