@@ -21,6 +21,8 @@ class LaptopEndpoints:
             "/apis/v2beta1/healthz": (200, HEALTHY),
             "/metaflow-ui/api/ping": (200, b"pong"),
         }
+        # Where the answer of a path sends on to.
+        self.locations: dict[str, str] = {}
         # The access key that opens the bucket; None for any.
         self.access_key: Callable[[], str | None] = lambda: None
         self.asked: list[str] = []
@@ -62,6 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         status, body = self.endpoints.answer(self.path.partition("?")[0], self.headers.get("Authorization", ""))
         self.send_response(status)
+        if location := self.endpoints.locations.get(self.path.partition("?")[0]):
+            self.send_header("Location", location)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

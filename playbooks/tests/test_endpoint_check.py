@@ -79,6 +79,53 @@ def test_another_service_at_the_address_is_found_out(
     )
 
 
+HEALTH = "/apis/v2beta1/healthz"
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "said"),
+    [
+        (
+            302,
+            "https://login.example.org/auth?state=secret",
+            "answers 302 and sends on to https://login.example.org/auth",
+        ),
+        (303, "/oauth2/start?rd=secret", "answers 303 and sends on to /oauth2/start"),
+        (401, "", "answers 401"),
+        (403, "", "answers 403"),
+    ],
+)
+def test_a_login_before_an_address_is_an_answer_where_one_may_stand_and_is_said(
+    laptop: LaptopEndpoints, run: Run, arguments: dict[str, Any], status: int, location: str, said: str
+) -> None:
+    laptop.answers[HEALTH] = (status, b"<html>")
+    laptop.locations[HEALTH] = location
+    refused = run("endpoint_check", **arguments)
+    assert refused["msg"] == (
+        f"Kubeflow Pipelines: {laptop.url}{HEALTH} {said}. Give the address of the right service."
+    )
+    arguments["endpoints"][1]["behind_login"] = True
+    laptop.asked.clear()
+    heard = run("endpoint_check", **arguments)
+    sentence = f"Kubeflow Pipelines: {laptop.url}{HEALTH} {said}: it wants a login. What is behind that was not asked."
+    assert heard["logins"] == [sentence]
+    assert sentence in str(heard["warnings"])
+    assert "secret" not in str(heard)
+    assert laptop.asked == ["/ping", HEALTH, "/metaflow"]
+
+
+@pytest.mark.parametrize(
+    ("status", "location"), [(301, "https://127.0.0.1{path}"), (308, "{path}/"), (302, ""), (404, ""), (200, "")]
+)
+def test_what_is_no_login_is_none_where_one_may_stand(
+    laptop: LaptopEndpoints, run: Run, arguments: dict[str, Any], status: int, location: str
+) -> None:
+    laptop.answers[HEALTH] = (status, b"<html>")
+    laptop.locations[HEALTH] = location.format(path=HEALTH)
+    arguments["endpoints"][1]["behind_login"] = True
+    assert run("endpoint_check", **arguments)["msg"].startswith(f"Kubeflow Pipelines: {laptop.url}{HEALTH} answers")
+
+
 def test_a_key_that_the_store_refuses_is_named_by_its_file(
     laptop: LaptopEndpoints, run: Run, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -195,3 +195,20 @@ def test_an_address_that_does_not_answer_is_named(world: World, installed: Playe
     world.laptop.answers["/ping"] = pong
     assert refused.code == 2
     assert refused.failure.startswith(f"metadata service: {world.laptop.url}/ping answers 404.")
+
+
+def test_kubeflow_and_the_ui_may_stand_behind_a_login(world: World, installed: Played) -> None:
+    health, ping = "/pipeline/apis/v2beta1/healthz", "/metaflow-ui/api/ping"
+    world.laptop.answers |= {health: (302, b""), ping: (403, b"")}
+    world.laptop.locations[health] = "https://login.example.org/auth"
+    behind = world.play(
+        "install",
+        tributary_client_kubeflow_pipelines_url=f"{world.laptop.url}/pipeline",
+        client_config_attempts=1,
+    )
+    world.laptop.answers[ping] = (200, b"pong")
+    assert behind.code == 0, behind.printed
+    said = "{}: it wants a login. What is behind that was not asked."
+    sent_on = f"{world.laptop.url}{health} answers 302 and sends on to https://login.example.org/auth"
+    assert said.format(f"Kubeflow Pipelines: {sent_on}") in behind.said
+    assert said.format(f"UI: {world.laptop.url}{ping} answers 403") in behind.said
