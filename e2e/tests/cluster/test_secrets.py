@@ -29,11 +29,11 @@ def test_the_link_put_exactly_these_objects_beside_kubeflow(settings: Settings, 
         }.items()
         for each in listing.items
     }
-    assert found == {(kind, "tributary-steps") for kind in ("Secret", "ConfigMap", "Role", "RoleBinding")}
+    assert found == {(kind, f"{settings.release}-steps") for kind in ("Secret", "ConfigMap", "Role", "RoleBinding")}
 
 
 def test_steps_hold_the_limited_key_and_not_the_roots(settings: Settings, kubernetes_api: Any) -> None:
-    steps = _values(kubernetes_api, "tributary-steps", settings.kubeflow_namespace)
+    steps = _values(kubernetes_api, f"{settings.release}-steps", settings.kubeflow_namespace)
     root = _values(kubernetes_api, f"{settings.release}-object-store-root", settings.namespace)
     limited = _values(kubernetes_api, f"{settings.release}-object-store-metaflow", settings.namespace)
     assert steps == limited
@@ -53,11 +53,12 @@ def test_the_container_of_a_step_is_given_no_other_secret(settings: Settings, ku
     label = "pipelines.kubeflow.org/v2_component=true"
     pods = kubernetes_api.list_namespaced_pod(settings.kubeflow_namespace, label_selector=label).items
     steps = [pod for pod in pods if "-system-container-impl-" in pod.metadata.name]
-    ours = [pod for pod in steps if any("tributary-steps" in str(each) for each in pod.spec.containers)]
+    link = f"{settings.release}-steps"
+    ours = [pod for pod in steps if any(link in str(each) for each in pod.spec.containers)]
     assert ours, "no step pod is left to look at"
     for pod in ours:
         (main,) = (container for container in pod.spec.containers if container.name == "main")
-        assert _secrets(main, pod) == {"tributary-steps"}, pod.metadata.name
+        assert _secrets(main, pod) == {link}, pod.metadata.name
 
 
 def _secrets(container: Any, pod: Any) -> set[str]:
