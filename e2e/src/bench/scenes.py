@@ -45,7 +45,7 @@ class Cluster:
     def of(cls, settings: Settings) -> Cluster:
         """The cluster that `make install` has left. Refused where there is none."""
         if not settings.images.exists():
-            raise Refused(f"{settings.images}: not there yet. Run `make install` first.")
+            raise Refused(f"{settings.images}: not there yet. Run `{settings.make('install')}` first.")
         program = kubectl.Kubectl.of(settings, kubectl.program(settings))
         return cls(Laptop(settings.client), program, settings.kubeflow_namespace, demo.image(settings))
 

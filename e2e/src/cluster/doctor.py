@@ -51,7 +51,8 @@ def _ports(settings: Settings) -> Iterator[str]:
     advice = "is in use. Free it, or set PORT to the first of ten free ports."
     if ownership.recorded(settings.state):
         advice = (
-            "is in use, and the cluster was made with it. Free it. A cluster with other ports takes `make down` first."
+            "is in use, and the cluster was made with it. Free it. A cluster with other ports takes "
+            f"`{settings.make('down')}` first."
         )
     for name in ("metadata_service", "object_store", "kubeflow_pipelines", "ui", "kubernetes"):
         port: int = getattr(settings.ports, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +13,14 @@ from pathlib import Path
 from cluster import ownership
 from cluster.errors import Refused
 
+_DEFAULTS = {
+    "CONTEXT": "",
+    "CLUSTER": "tributary",
+    "NAMESPACE": "tributary",
+    "RELEASE": "tributary",
+    "KUBEFLOW_NAMESPACE": "kubeflow",
+    "REGISTRY": "",
+}
 PROVIDERS = ("auto", "kind-podman", "kind-docker", "minikube")
 
 # The node's host name is the cluster's with this behind it, and a host name has 63 characters at most.
@@ -79,11 +88,10 @@ class Settings:
         def word(name: str, default: str) -> str:
             return given.get(name) or default
 
-        cluster, context = word("CLUSTER", "tributary"), word("CONTEXT", "")
+        cluster, context = word("CLUSTER", _DEFAULTS["CLUSTER"]), word("CONTEXT", "")
+        limits = {"NAMESPACE": 63, "RELEASE": RELEASE_LIMIT, "KUBEFLOW_NAMESPACE": 63}
         names = {
-            "NAMESPACE": (word("NAMESPACE", "tributary"), 63),
-            "RELEASE": (word("RELEASE", "tributary"), RELEASE_LIMIT),
-            "KUBEFLOW_NAMESPACE": (word("KUBEFLOW_NAMESPACE", "kubeflow"), 63),
+            **{name: (word(name, _DEFAULTS[name]), limit) for name, limit in limits.items()},
             "CLUSTER": (cluster, 63 - len(_NODE_SUFFIX)),
         }
         problems = [
@@ -103,10 +111,9 @@ class Settings:
             problems.append(f"PORT: {port!r} is no port from 1024 to 65000. Ten ports from it on are used.")
         if problems:
             raise Refused("\n".join(problems))
-        home = Path(given.get("XDG_CACHE_HOME") or Path(given.get("HOME", "~")).expanduser() / ".cache")
         found = cls(
             cluster=cluster,
-            cache=Path(word("CACHE", str(home / "tributary"))).expanduser().absolute(),
+            cache=Path(word("CACHE", str(_default_cache(given)))).expanduser().absolute(),
             context=context,
             namespace=names["NAMESPACE"][0],
             release=release,
@@ -132,16 +139,33 @@ class Settings:
         if self.provider not in ("auto", made_by):
             problems.append(
                 f"PROVIDER: the cluster {self.cluster!r} was made by {made_by}, not by {self.provider}. "
-                "Leave PROVIDER out, set CLUSTER to another name, or run `make down` without PROVIDER first."
+                f"Leave PROVIDER out, set CLUSTER to another name, or run `{self.make('down')}` without PROVIDER first."
             )
         if port_is_given and self.ports != kept:
             problems.append(
                 f"PORT: the cluster {self.cluster!r} was made with ports from {kept.base} on, not {self.ports.base}. "
-                "Leave PORT out, set CLUSTER to another name, or run `make down` without PORT first."
+                f"Leave PORT out, set CLUSTER to another name, or run `{self.make('down')}` without PORT first."
             )
         if problems:
             raise Refused("\n".join(problems))
         return replace(self, provider=made_by, ports=kept)
+
+    def make(self, target: str) -> str:
+        """The command line of make for this very cluster: with each variable that is not at its default."""
+        there = {"CONTEXT": self.context, "CLUSTER": "" if self.context else self.cluster, "CACHE": str(self.cache)}
+        inside = {
+            "NAMESPACE": self.namespace,
+            "RELEASE": self.release,
+            "KUBEFLOW_NAMESPACE": self.kubeflow_namespace,
+        }
+        given = there
+        if target in ("install", "status"):
+            given = there | inside
+        if target == "install":
+            given |= {"REGISTRY": self.registry}
+        default = _DEFAULTS | {"CACHE": str(_default_cache(os.environ).absolute())}
+        words = [f"{name}={shlex.quote(value)}" for name, value in given.items() if value not in ("", default[name])]
+        return " ".join((f"make {target}", *words))
 
     @property
     def state(self) -> Path:
@@ -177,6 +201,11 @@ class Settings:
     @property
     def logs(self) -> Path:
         return self.state / "logs"
+
+
+def _default_cache(environ: Mapping[str, str]) -> Path:
+    home = Path(environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".cache")
+    return home / "tributary"
 
 
 def default_port(name: str) -> int:

@@ -22,7 +22,6 @@ from installer.stages import StageFailed, command, stage
 from laptop.shell import CommandFailed, Laptop
 
 ROOT = Path(__file__).parents[3]
-SECOND_LOOK = "Run `make status` to see what is there."
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -43,6 +42,10 @@ def main(words: Sequence[str] | None = None) -> int:
     given = parser.parse_args(words)
     try:
         settings = Settings.from_environ()
+    except Refused as reason:
+        print(reason, file=sys.stderr)
+        return 2
+    try:
         match given.command:
             case "install":
                 install(settings, dry_run=given.dry_run, own_values=given.values, with_demo=not given.no_demo)
@@ -58,7 +61,9 @@ def main(words: Sequence[str] | None = None) -> int:
         print(reason, file=sys.stderr)
         return 2
     except StageFailed as failed:
-        print(f"{failed.stage} did not end well. {SECOND_LOOK}", file=sys.stderr)
+        print(
+            f"{failed.stage} did not end well. Run `{settings.make('status')}` to see what is there.", file=sys.stderr
+        )
         return failed.code
     except (Failed, demo.DemoFailed, CommandFailed, golang.GoBuildError, subprocess.TimeoutExpired) as reason:
         print(reason, file=sys.stderr)
@@ -197,7 +202,7 @@ def uninstall(settings: Settings, *, delete_data: bool) -> None:
 def _env_file(settings: Settings) -> Path:
     file = settings.client / "env.sh"
     if not file.is_file():
-        raise Refused(f"{file}: not there yet. Run `make install` first.")
+        raise Refused(f"{file}: not there yet. Run `{settings.make('install')}` first.")
     return file
 
 

@@ -110,7 +110,7 @@ def show(settings: Settings, found: DemoRun, *, again: bool) -> str:
             f"  {found.report}",
             "",
             "Configure this shell, then use Metaflow as always:",
-            '  eval "$(make env)"',
+            f'  eval "$({settings.make("env")})"',
             f"  {python} {file} run                                   # here",
             f"  {python} {file} --with kubernetes:image={image(settings)} kubeflow-pipelines create",
             f"  {python} {file} kubeflow-pipelines trigger            # on Kubeflow",

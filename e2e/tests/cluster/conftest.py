@@ -40,7 +40,7 @@ def laptop(settings: Settings) -> Laptop:
     """A shell that is configured as the playbooks leave it."""
     client = settings.client
     if not (client / "env.sh").is_file():
-        pytest.fail(f"{client / 'env.sh'} is missing. Run `make install` first.")
+        pytest.fail(f"{client / 'env.sh'} is missing. Run `{settings.make('install')}` first.")
     return Laptop(client)
 
 
@@ -102,7 +102,7 @@ def demo_run(settings: Settings, laptop: Laptop) -> demo.DemoRun:
     """The demo's run, which `make install` has left."""
     found = demo.find(laptop, demo.code_tag(settings))
     if found is None:
-        pytest.fail("The demo has not run with this code. Run `make install` first.")
+        pytest.fail(f"The demo has not run with this code. Run `{settings.make('install')}` first.")
     return found
 
 

@@ -123,7 +123,7 @@ def _on_cluster(laptop: Laptop, case: Case, settings: Settings, kubeflow: Any, d
     flow = case.flow
     if flow == DEMO:
         found = demo.find(laptop, demo.code_tag(settings))
-        assert found is not None, "the demo has not run. Run `make install` first."
+        assert found is not None, f"the demo has not run. Run `{settings.make('install')}` first."
         return found.run_id
     if flow.stem in REFUSED:
         done = laptop.flow(flow, "kubeflow-pipelines", "create", expect=None)

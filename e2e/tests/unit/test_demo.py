@@ -36,6 +36,12 @@ def test_every_address_is_shown_and_the_page_of_the_run(settings: Settings, clie
     assert shown.splitlines()[-1] == "Look at this run: http://127.0.0.1:20003/DigitsFlow/kfp-1"
 
 
+def test_the_shell_is_configured_for_this_very_cluster(settings: Settings, client: Path) -> None:
+    (client / "config.json").write_text(json.dumps(CONFIG))
+    line = f'  eval "$(make env CLUSTER=nowhere CACHE={settings.cache})"'
+    assert line in demo.show(settings, FOUND, again=True).splitlines()
+
+
 def test_without_a_ui_none_is_shown(settings: Settings, client: Path) -> None:
     (client / "config.json").write_text(json.dumps(CONFIG))
     assert "UI" not in demo.show(settings, FOUND, again=True)

@@ -47,7 +47,8 @@ def test_a_cluster_that_was_made_wants_its_own_ports_back(free: Settings, monkey
         problems = list(doctor.problems(free, provider_of(free)))
     assert problems == [
         f"PORT: {free.ports.ui} on 127.0.0.1, for ui, is in use, and the cluster was made with it. "
-        "Free it. A cluster with other ports takes `make down` first."
+        "Free it. A cluster with other ports takes "
+        f"`make down CLUSTER=nowhere CACHE={free.cache}` first."
     ]
 
 

@@ -104,6 +104,16 @@ def test_a_look_makes_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch, capf
         assert said.out.count("PROVIDER: ") + said.out.count("CACHE: ") > 0
 
 
+def test_what_is_not_there_yet_is_named_with_the_install_that_makes_it(
+    cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["env"]) == 2
+    assert capsys.readouterr().err == (
+        f"{cache}/clusters/nowhere/client/env.sh: not there yet. "
+        f"Run `make install CLUSTER=nowhere CACHE={cache}` first.\n"
+    )
+
+
 def test_a_program_that_is_not_known(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["programs", "helm", "vim"]) == 2
     said = capsys.readouterr().err

@@ -86,6 +86,7 @@ def test_the_ports_with_which_the_cluster_was_made_stay(tmp_path: Path) -> None:
     assert Settings.from_environ({**given, "PORT": "26000"}).ports.base == 26000
     with pytest.raises(Refused) as refused:
         Settings.from_environ({**given, "PORT": "27000", "PROVIDER": "minikube"})
+    assert str(refused.value).count(f"run `make down CLUSTER=mine CACHE={tmp_path}` without P") == 2
     assert [line.split(",")[0] for line in str(refused.value).splitlines()] == [
         "PROVIDER: the cluster 'mine' was made by kind-podman",
         "PORT: the cluster 'mine' was made with ports from 26000 on",
@@ -97,6 +98,38 @@ def test_the_ports_of_the_port_forwards_stay_until_others_are_asked_for(tmp_path
     claim(Settings.from_environ(given).state, Record("context", 26000))
     assert Settings.from_environ(given).ports.base == 26000
     assert Settings.from_environ({**given, "PORT": "27000"}).ports.base == 27000
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, ["make env", "make status", "make install"]),
+        (
+            {"CLUSTER": "two", "CACHE": "/other place", "NAMESPACE": "n", "RELEASE": "r", "KUBEFLOW_NAMESPACE": "k"},
+            [
+                "make env CLUSTER=two CACHE='/other place'",
+                "make status CLUSTER=two CACHE='/other place' NAMESPACE=n RELEASE=r KUBEFLOW_NAMESPACE=k",
+                "make install CLUSTER=two CACHE='/other place' NAMESPACE=n RELEASE=r KUBEFLOW_NAMESPACE=k",
+            ],
+        ),
+        (
+            {"CLUSTER": "two", "CONTEXT": "me@cluster", "REGISTRY": "host/folder"},
+            [
+                "make env CONTEXT=me@cluster",
+                "make status CONTEXT=me@cluster",
+                "make install CONTEXT=me@cluster REGISTRY=host/folder",
+            ],
+        ),
+    ],
+    ids=["defaults", "a cluster of another name", "a context"],
+)
+def test_what_make_is_told_about_this_cluster(
+    given: dict[str, str], words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/h/someone")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    settings = Settings.from_environ({"HOME": "/h/someone", **given})
+    assert [settings.make(target) for target in ("env", "status", "install")] == words
 
 
 def test_the_longest_release_name_is_the_charts() -> None:
