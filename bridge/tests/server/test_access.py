@@ -233,3 +233,17 @@ def test_without_the_kubernetes_package_a_kubeconfig_is_refused(monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "kubernetes.config", None)
     with pytest.raises(Refused, match="needs the Python package kubernetes, which is not installed"):
         Server("kubeconfig:")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://user:{}@host:9", "https://{}@host/pipeline", "http://user:a/{}@host", "user:{}@host"]
+)
+def test_a_password_in_the_url_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(Refused, match="a user or a password") as refused:
+        access.door(url.format(SECRET), Keys())
+    assert SECRET not in refused.value.message and access.TOKEN_SETTING in refused.value.message
+
+
+@pytest.mark.parametrize("url", ["http://host:9/user/me@home", "https://host/?to=me@home", "http://[::1]:80/a@b"])
+def test_a_url_whose_path_holds_an_at_is_one_like_others(url: str) -> None:
+    assert access.door(url, Keys()).url == url

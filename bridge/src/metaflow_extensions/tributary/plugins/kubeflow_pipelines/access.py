@@ -5,6 +5,7 @@ Where Kubeflow's own SDK has a variable for a thing, that variable is read too.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -28,6 +29,9 @@ POD_NAMESPACE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 # A URL that begins so goes through the Kubernetes API server to a Service.
 KUBECONFIG = "kubeconfig:"
+# A user, or a user and a password, in front of a URL's host; the password may hold what should be written as %2F.
+_USER_PART = re.compile(r"[^/?#]*@|[^/?#:\[]*:(?!\d*([/?#]|$)).*@", re.DOTALL)
+
 USUAL_SERVICE = ("kubeflow", "ml-pipeline:8888")
 
 
@@ -85,6 +89,11 @@ def door(url: str | None, keys: Keys) -> Door:
         raise Refused(f"Kubeflow Pipelines: no URL is known. Set {URL_SETTING} or give --url.")
     if url.startswith(KUBECONFIG):
         return _through_kubernetes(url.removeprefix(KUBECONFIG))
+    if _USER_PART.match(url.partition("://")[2] or url):
+        raise Refused(
+            "Kubeflow Pipelines: its URL holds a user or a password, which would be shown and not be used. Take that "
+            f"out of {URL_SETTING}, {SDK_URL} or --url, and set {TOKEN_SETTING} or {COOKIES_SETTING}."
+        )
     if not url.startswith(("http://", "https://")):
         raise Refused(f"Kubeflow Pipelines: {url!r} is no URL. It begins with http:// or https://; set {URL_SETTING}.")
     if keys.ca_file and not Path(keys.ca_file).is_file():
