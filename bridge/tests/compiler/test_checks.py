@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from bridge.tests.lib.graphs import TARGET, decorated, flow, kubernetes, with_step
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler import gangs
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.capabilities import of
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.checks import problems
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import (
@@ -128,6 +129,20 @@ def test_what_is_wrong_with_a_flow_is_named(change: dict[str, Any], words: str) 
 def test_what_is_wrong_with_a_step_is_named(decorator: Decorator, words: str) -> None:
     (problem,) = said(with_decorator(decorator))
     assert words in problem
+
+
+@pytest.mark.parametrize("seconds", ["abc", 0.5, -1])
+def test_how_long_a_gang_waits_for_its_names_is_a_whole_number(seconds: Any) -> None:
+    a = replace(decorated(GOOD.steps["a"], kubernetes(hostname_resolution_timeout=seconds)), gang=True)
+    (problem,) = said(with_step(GOOD, a))
+    assert f"@kubernetes(hostname_resolution_timeout={seconds!r}) is not a whole number. Write seconds" in problem
+
+
+@pytest.mark.parametrize("seconds", [30, "30", "30.0", 30.0])
+def test_a_gang_waits_for_its_names_as_long_as_is_written(seconds: Any) -> None:
+    a = replace(decorated(GOOD.steps["a"], kubernetes(hostname_resolution_timeout=seconds)), gang=True)
+    assert said(with_step(GOOD, a)) == []
+    assert gangs.record(a).resolution_seconds == 30
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,9 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
             "extended_resources={'vendor.com/device': 1}",
         ),
         "security_context": Form(_pairs, "a dictionary", "security_context={'run_as_user': 1000}"),
+        "hostname_resolution_timeout": Form(
+            is_whole, "a whole number", "seconds, such as hostname_resolution_timeout=600"
+        ),
         "executable": Form(
             lambda value: isinstance(value, str) and bool(value.strip()),
             "a program",

@@ -14,7 +14,7 @@ def record(step: Step) -> GangRecord:
     assert decorator is not None, f"{step.place}: @kubernetes is attached to every step before reading"
     return GangRecord(
         resources=_as_kubernetes_has_it(pods.resources(decorator.attributes)),
-        resolution_seconds=int(decorator.attributes["hostname_resolution_timeout"]),
+        resolution_seconds=int(float(decorator.attributes["hostname_resolution_timeout"])),
     )
 
 
