@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from bridge.tests.lib.graphs import TARGET, decorated, flow, kubernetes, with_step
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler import gangs
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler import gangs, pods
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.capabilities import of
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.checks import problems
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.ir import (
@@ -206,12 +206,27 @@ def test_one_service_account_for_all_steps_is_no_problem() -> None:
     assert said(whole) == []
 
 
-@pytest.mark.parametrize("key", ["run_as_user", "run_as_non_root"])
-def test_a_security_context_needs_a_server_that_knows_it(key: str) -> None:
-    whole = with_decorator(kubernetes(security_context={key: 0}))
+@pytest.mark.parametrize(("key", "value"), [("run_as_user", 0), ("run_as_non_root", False)])
+def test_a_security_context_needs_a_server_that_knows_it(key: str, value: Any) -> None:
+    whole = with_decorator(kubernetes(security_context={key: value}))
     assert said(whole, replace(TARGET, capabilities=of("2.16.0"))) == []
     (problem,) = said(whole, replace(TARGET, capabilities=of("2.14.3")))
-    assert f"{{'{key}': 0}}) is refused: it needs Kubeflow Pipelines 2.16, and the server is 2.14.3" in problem
+    assert f"{{'{key}': {value}}}) is refused: it needs Kubeflow Pipelines 2.16, and the server is 2.14.3" in problem
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"run_as_user": "root"}, {"run_as_group": 0.5}, {"run_as_user": True}, {"run_as_non_root": "yes"}]
+)
+def test_a_security_context_has_numbers_for_ids_and_a_yes_or_no(wrong: dict[str, Any]) -> None:
+    new = replace(TARGET, capabilities=of("2.17.0"))
+    (problem,) = said(with_decorator(kubernetes(security_context=wrong)), new)
+    assert f"{wrong}) is not a dictionary with whole numbers for ids and True or False for run_as_non_root" in problem
+
+
+def test_ids_of_a_security_context_are_written_as_numbers() -> None:
+    a = decorated(GOOD.steps["a"], kubernetes(security_context={"run_as_user": "1000", "run_as_non_root": True}))
+    assert said(with_step(GOOD, a), replace(TARGET, capabilities=of("2.17.0"))) == []
+    assert pods.platform(a, TARGET, None)["securityContext"] == {"runAsUser": 1000, "runAsNonRoot": True}
 
 
 def test_catch_beside_parallel_is_refused() -> None:

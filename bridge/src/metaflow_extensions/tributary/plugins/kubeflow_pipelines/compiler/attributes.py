@@ -114,6 +114,15 @@ def _pairs(value: Any) -> bool:
     )
 
 
+def _security_context(value: Any) -> bool:
+    """Of the keys that Kubeflow Pipelines knows; what else is there has a check of its own."""
+    if not _pairs(value):
+        return False
+    ids = [value.get(key) for key in ("run_as_user", "run_as_group")]
+    non_root = value.get("run_as_non_root")
+    return all(each is None or is_whole(each) for each in ids) and (non_root is None or isinstance(non_root, bool))
+
+
 def _toleration(value: Any) -> bool:
     if not isinstance(value, Mapping) or not set(value) <= set(TOLERATION_KEYS):
         return False
@@ -184,7 +193,11 @@ FORMS: Mapping[str, Mapping[str, Form]] = {
             "a dictionary from resources to whole numbers",
             "extended_resources={'vendor.com/device': 1}",
         ),
-        "security_context": Form(_pairs, "a dictionary", "security_context={'run_as_user': 1000}"),
+        "security_context": Form(
+            _security_context,
+            "a dictionary with whole numbers for ids and True or False for run_as_non_root",
+            "security_context={'run_as_user': 1000, 'run_as_non_root': True}",
+        ),
         "hostname_resolution_timeout": Form(
             is_whole, "a whole number", "seconds, such as hostname_resolution_timeout=600"
         ),

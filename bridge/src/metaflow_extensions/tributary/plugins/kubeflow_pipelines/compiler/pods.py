@@ -161,7 +161,8 @@ def _kubernetes(step: Step) -> Mapping[str, Any]:
 
 def _security_context(asked: Mapping[str, Any]) -> Document:
     wanted = asked.get("security_context") or {}
-    return {field: wanted[key] for key, field in SECURITY_CONTEXT.items() if wanted.get(key) is not None}
+    given = {field: wanted[key] for key, field in SECURITY_CONTEXT.items() if wanted.get(key) is not None}
+    return {field: value if isinstance(value, bool) else int(float(value)) for field, value in given.items()}
 
 
 def _volumes(asked: Mapping[str, Any], target: Target) -> Document:
