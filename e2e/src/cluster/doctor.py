@@ -36,7 +36,8 @@ def problems(settings: Settings, provider: Provider) -> Iterator[str]:
 
 
 def _disk(settings: Settings, provider: Provider) -> Iterator[str]:
-    warm = not provider.from_packages or (settings.cache / "node").is_dir()
+    # The folder comes with the manifests, once all programs and images of Kubeflow Pipelines are there.
+    warm = not provider.from_packages or (settings.cache / "kubeflow").is_dir()
     needed = NEEDED_WARM if warm else NEEDED_COLD
     folder = next(path for path in [settings.cache, *settings.cache.parents] if path.exists())
     free = shutil.disk_usage(folder).free / GIB

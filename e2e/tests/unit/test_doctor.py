@@ -79,6 +79,7 @@ def test_too_little_disk_is_told_with_figures(free: Settings, monkeypatch: pytes
 def test_a_first_start_from_packages_needs_more(
     settings: Settings, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also one that was interrupted when the node's image lay there and Kubeflow Pipelines did not."""
     recorder.stand_in_for("podman")
     recorder.answer("podman", code=1)
     monkeypatch.setattr(doctor, "NEEDED_COLD", 1 << 30)
@@ -86,6 +87,8 @@ def test_a_first_start_from_packages_needs_more(
     podman = replace(settings, provider="kind-podman")
     assert any(problem.startswith("CACHE:") for problem in doctor.problems(podman, provider_of(podman)))
     (podman.cache / "node").mkdir(parents=True)
+    assert any(problem.startswith("CACHE:") for problem in doctor.problems(podman, provider_of(podman)))
+    (podman.cache / "kubeflow").mkdir()
     assert not any(problem.startswith("CACHE:") for problem in doctor.problems(podman, provider_of(podman)))
 
 
