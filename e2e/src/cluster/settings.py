@@ -159,7 +159,7 @@ class Settings:
             "KUBEFLOW_NAMESPACE": self.kubeflow_namespace,
         }
         given = there
-        if target in ("install", "status"):
+        if target in ("install", "status", "uninstall"):
             given = there | inside
         if target == "install":
             given |= {"REGISTRY": self.registry}

@@ -87,6 +87,25 @@ def test_a_context_that_does_not_exist_is_refused(
 
 
 @pytest.mark.usefixtures("home")
+def test_down_forgets_the_cluster_and_says_how_a_release_is_taken_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache = tmp_path / "cache"
+    for name, value in {"CACHE": str(cache), "CONTEXT": "mine", "RELEASE": "other"}.items():
+        monkeypatch.setenv(name, value)
+    main(["up"])
+    state = Settings.from_environ().state
+    assert (state / "kubeconfig").is_file()
+    capsys.readouterr()
+    assert main(["down"]) == 0
+    assert not state.exists()
+    assert capsys.readouterr().out == (
+        "the cluster behind mine is yours and stays as it is; a release that is in it is taken out by "
+        f"`make uninstall CONTEXT=mine CACHE={cache} RELEASE=other`\n"
+    )
+
+
+@pytest.mark.usefixtures("home")
 def test_a_cluster_that_does_not_answer_is_no_crash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

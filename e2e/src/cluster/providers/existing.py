@@ -55,7 +55,10 @@ class ExistingContext:
         return []
 
     def down(self, say: Say) -> None:
-        say(f"the cluster behind {self.settings.context} is yours and stays as it is")
+        say(
+            f"the cluster behind {self.settings.context} is yours and stays as it is; a release that is in it is taken "
+            f"out by `{self.settings.make('uninstall')}`"
+        )
 
     def _copy_context(self, say: Say) -> None:
         say(f"copying the context {self.settings.context}")
