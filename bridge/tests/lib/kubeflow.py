@@ -166,6 +166,11 @@ class Kubeflow:
                 return each
         raise not_found(f"PipelineVersion {version_id} not found")
 
+    def get_pipeline(self, pipeline_id: str, query: Json, body: bytes) -> Json:
+        if pipeline_id not in self.pipelines:
+            raise not_found(f"Pipeline {pipeline_id} not found")
+        return self.pipelines[pipeline_id]
+
     def list_recurring_runs(self, query: Json, body: bytes) -> Json:
         return _page(list(self.recurring_runs.values()), "recurringRuns", query)
 
@@ -246,6 +251,7 @@ ROUTES: list[tuple[str, Any]] = [
     (rf"GET {_API}/pipelines/names/([^/]+)", Kubeflow.by_name),
     (rf"GET {_API}/pipelines", Kubeflow.list_pipelines),
     (rf"POST {_API}/pipelines", Kubeflow.create_pipeline),
+    (rf"GET {_API}/pipelines/([^/]+)", Kubeflow.get_pipeline),
     (rf"DELETE {_API}/pipelines/([^/]+)", Kubeflow.delete_pipeline),
     (rf"GET {_API}/pipelines/([^/]+)/versions", Kubeflow.list_versions),
     (rf"DELETE {_API}/pipelines/([^/]+)/versions/([^/]+)", Kubeflow.delete_version),

@@ -1,12 +1,18 @@
 """A pipeline's recurring run over deployments: never two active, left alone when nothing changed."""
 
+from typing import Any
+
 import pytest
 
 from bridge.tests.lib.graphs import TARGET
 from bridge.tests.lib.kubeflow import Kubeflow, error
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines import deploy
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.emit import Documents
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import DeploymentNotes, FlowIdentity
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import (
+    DeploymentNotes,
+    FlowIdentity,
+    describe_pipeline,
+)
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.refusals import Refused
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.server import Server
 
@@ -104,6 +110,50 @@ def test_schedules_of_others_are_left_alone_over_all_pages(kubeflow: Kubeflow) -
     create(kubeflow, FIRST, HOURLY)
     create(kubeflow, FIRST, None)
     assert sorted(kubeflow.recurring_runs) == ["their-0", "their-1", "their-2", "their-3"]
+
+
+def deployed_anew(kubeflow: Kubeflow) -> str:
+    """Delete the flow's pipeline as somebody does on Kubeflow's own page; gives the id of the schedule that is left."""
+    create(kubeflow, FIRST, HOURLY)
+    kubeflow.pipelines.clear()
+    ((left, schedule),) = kubeflow.recurring_runs.items()
+    # A real server gives no id twice.
+    schedule["pipeline_version_reference"] = {"pipeline_id": "gone", "pipeline_version_id": "gone-1"}
+    return left
+
+
+@pytest.mark.parametrize("cron", [HOURLY, None])
+def test_a_schedule_that_outlived_its_pipeline_is_replaced_or_goes(kubeflow: Kubeflow, cron: str | None) -> None:
+    left = deployed_anew(kubeflow)
+    create(kubeflow, FIRST, cron)
+    assert left not in kubeflow.recurring_runs
+    assert max(kubeflow.active) == 1 and len(kubeflow.recurring_runs) == (1 if cron else 0)
+
+
+def test_one_that_somebody_paused_before_stays_paused_then_too(kubeflow: Kubeflow) -> None:
+    left = deployed_anew(kubeflow)
+    kubeflow.recurring_runs[left] |= {"mode": "DISABLE", "status": "DISABLED"}
+    assert create(kubeflow, FIRST, HOURLY).schedule.paused
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"description": describe_pipeline(FlowIdentity("OtherFlow"))},
+        {"description": describe_pipeline(FlowIdentity("TestFlow", "project", "branch"))},
+        {"description": "Metaflow flow TestFlow\nunreadable"},
+        {"description": ""},
+        {"display_name": "other name"},
+        {"pipeline_version_reference": {"pipeline_id": "of-another"}},
+        {"pipeline_version_reference": {}},
+    ],
+)
+def test_what_is_not_surely_left_of_this_flow_is_nobodys_to_touch(kubeflow: Kubeflow, change: dict[str, Any]) -> None:
+    left = deployed_anew(kubeflow)
+    kubeflow.pipelines["of-another"] = {"pipeline_id": "of-another", "display_name": "other", "name": "other"}
+    kubeflow.recurring_runs[left] |= change
+    create(kubeflow, FIRST, HOURLY)
+    assert kubeflow.recurring_runs[left]["status"] == "ENABLED"
 
 
 def test_another_experiment_is_another_schedule(kubeflow: Kubeflow) -> None:

@@ -8,7 +8,7 @@ one cannot be made, the old one goes on.
 from dataclasses import dataclass
 from typing import Literal
 
-from .provenance import service_account_of
+from .provenance import Unreadable, identity_of, service_account_of
 from .refusals import Refused
 from .server import DEFAULT_EXPERIMENT, Pipeline, RecurringRun, Server, Version
 
@@ -58,8 +58,23 @@ def remove(server: Server, pipeline: Pipeline) -> None:
 
 
 def _ours(server: Server, pipeline: Pipeline) -> list[RecurringRun]:
-    """Others may have made recurring runs of the same pipeline; only the one of its very name is ours."""
-    return [each for each in server.recurring_runs() if each.name == pipeline.name and each.pipeline_id == pipeline.id]
+    """Others may have made recurring runs of the same pipeline; only the one of its very name is ours. So is one that
+    was left when somebody deleted the flow's pipeline without it.
+    """
+    named = [each for each in server.recurring_runs() if each.name == pipeline.name]
+    return [each for each in named if each.pipeline_id == pipeline.id or _is_left(server, pipeline, each)]
+
+
+def _is_left(server: Server, pipeline: Pipeline, recurring_run: RecurringRun) -> bool:
+    """Whether it was made for an earlier pipeline of the same flow, which is gone. Its description says which flow."""
+    if recurring_run.pipeline_id is None:
+        return False
+    try:
+        flow = identity_of(recurring_run.description)
+    except Unreadable:
+        return False
+    is_same = flow is not None and flow == identity_of(pipeline.description)
+    return is_same and not server.has_pipeline(recurring_run.pipeline_id)
 
 
 def _experiment(server: Server, ours: list[RecurringRun], name: str | None) -> str:

@@ -104,6 +104,7 @@ class RecurringRun:
     cron: str
     enabled: bool
     experiment_id: str | None = None
+    description: str = ""
 
 
 class Server:
@@ -141,6 +142,14 @@ class Server:
             return _pipeline(self._ask(service.pipeline_service_get_pipeline_by_name, name, **self._where))
         except NotFound:
             return None
+
+    def has_pipeline(self, pipeline_id: str) -> bool:
+        """Whether there is a pipeline of this id. Only the server's own word counts for that there is none."""
+        try:
+            self._ask(self._api.PipelineServiceApi(self._client).pipeline_service_get_pipeline, pipeline_id)
+        except NotFound:
+            return False
+        return True
 
     def pipelines(self) -> Iterator[Pipeline]:
         """All pipelines, by name."""
@@ -359,4 +368,5 @@ def _recurring_run(answer: Json) -> RecurringRun:
         cron=((answer.get("trigger") or {}).get("cron_schedule") or {}).get("cron") or "",
         enabled=answer.get("status") != "DISABLED" and answer.get("mode") != "DISABLE",
         experiment_id=answer.get("experiment_id"),
+        description=answer.get("description") or "",
     )
