@@ -85,7 +85,7 @@ def test_nothing_is_fused_or_batched_against_the_users_will() -> None:
         {"timeout_seconds": 60},
         {"gang": True},
         {"environment": {"METAFLOW_X": "1"}},
-        {"environment": {"PYTHONHASHSEED": "1"}},
+        {"environment": {"AWS_REGION": "there"}},
     ],
     ids=lambda changes: next(iter(changes)),
 )

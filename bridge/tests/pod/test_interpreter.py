@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.tests.pod.small_kubeflow import FLOWS, SmallKubeflow, describe, tasks
+from bridge.tests.pod.small_kubeflow import FLOWS, SmallKubeflow, describe, differences, run_locally, tasks
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.interpreter import Interpreter
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.variables import Variables
 
 COMMANDS = (
     "echo 'Making the environment'",
@@ -56,6 +57,61 @@ def test_an_interpreter_that_is_not_there_fails_the_attempt_with_its_name(tmp_pa
     _, err = pod.communicate(timeout=120)
     assert pod.returncode == 127
     assert "/opt/nowhere/bin/python" in err.splitlines()[-1]
+
+
+EARLY = '''
+import time
+from metaflow import FlowSpec, environment, step
+
+class EarlyFlow(FlowSpec):
+    """Its first step has variables that Python and the C library read when a process begins."""
+
+    @environment(vars={{"TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7", "PYTHONPATH": "{there}"}})
+    @step
+    def start(self):
+        from only_there import WORD
+
+        self.seen = (time.localtime(0).tm_hour, time.tzname, hash("metaflow"), WORD)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        self.hour = time.localtime(0).tm_hour
+
+if __name__ == "__main__":
+    EarlyFlow()
+'''
+
+
+@pytest.mark.slow
+def test_variables_that_are_read_when_a_process_begins_are_read_by_their_step_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "only_there.py").write_text("WORD = 'found'")
+    file = tmp_path / "early_flow.py"
+    file.write_text(EARLY.format(there=there))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "code"))
+    run = SmallKubeflow(describe(file, tmp_path), tmp_path, flows=tmp_path)
+    pod = run.container(["start,end"])
+    _, err = pod.communicate(timeout=120)
+    assert pod.returncode == 0, err
+    found = tasks("EarlyFlow", tmp_path, f"kfp-{run.run}")
+    assert found["start", ()].artifacts["seen"][0] == 9
+    assert differences(tasks("EarlyFlow", tmp_path, run_locally(file, tmp_path)), found) == []
+
+
+def test_a_steps_own_modules_come_behind_the_code_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployment = describe(FLOWS / "linear_flow.py", tmp_path)
+    steps = {name: replace(record, environment={}) for name, record in deployment.steps.items()}
+    steps["start"] = replace(steps["start"], environment={"PYTHONPATH": "/own"})
+    monkeypatch.setenv("PYTHONPATH", "/code")
+    entered = Variables(replace(deployment, steps=steps), "kfp-1")
+    entered.enter("start")
+    assert os.environ["PYTHONPATH"] == "/code:/own"
+    entered.enter("end")
+    assert os.environ["PYTHONPATH"] == "/code"
 
 
 def test_what_the_commands_export_replaces_nothing_that_the_shell_sets_for_itself(

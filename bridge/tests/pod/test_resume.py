@@ -1,8 +1,9 @@
 """A run that resumes another: what ended well is taken over, the rest runs."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -214,6 +215,33 @@ def test_a_failed_run_is_resumed_where_it_failed(tmp_path: Path) -> None:
     assert metadata(tmp_path, "work", "t-work-1") == {"origin-run-id": OLD}
     assert {task.attempt for task in seen.values()} == {0}
     assert resumed.left_over() == []
+
+
+@pytest.mark.slow
+def test_a_flow_that_only_its_own_interpreter_can_import_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "only_in_own.py").touch()
+
+    def with_own_interpreter(run: str, origin: Origin | None = None) -> SmallKubeflow:
+        monkeypatch.syspath_prepend(str(own))
+        monkeypatch.setattr(f"{__name__}.FLOW", "import only_in_own\n" + FLOW.removeprefix("import only_in_own\n"))
+        kubeflow = run_of(tmp_path, run, origin, base=None if origin else 3)
+        how = f"env PYTHONPATH={own} MADE=$MADE {sys.executable}"
+        steps = {
+            name: replace(record, interpreter=how, bootstrap=("export MADE=here",))
+            for name, record in kubeflow.deployment.steps.items()
+        }
+        kubeflow.deployment = replace(kubeflow.deployment, steps=steps)
+        return kubeflow
+
+    with pytest.raises(PipelineFailed, match="not yet mended"):
+        with_own_interpreter("old").execute()
+    (tmp_path / "mended").touch()
+    with_own_interpreter("new", Origin(OLD)).execute()
+    assert tasks("MendedFlow", tmp_path, NEW)["end", ()].artifacts["worked_in"] == [OLD, NEW]
 
 
 @pytest.mark.slow

@@ -198,6 +198,41 @@ def test_a_step_that_goes_another_way_than_its_graph_fails(tmp_path: Path) -> No
     assert "step start: goes on to end, but was deployed to go on to middle." in err.splitlines()[-1]
 
 
+LEAVING = '''
+import os, sys
+from metaflow import FlowSpec, step
+
+class LeavingFlow(FlowSpec):
+    """Ends its process in the middle of a step, as the main functions of some libraries do."""
+
+    @step
+    def start(self):
+        self.half = 1
+        {leave}
+        self.whole = 2
+        self.next(self.end)
+
+    @step
+    def end(self):
+        pass
+
+if __name__ == "__main__":
+    LeavingFlow()
+'''
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("leave", ["sys.exit(0)", "os._exit(0)"])
+def test_a_step_that_leaves_its_process_before_its_end_has_failed(leave: str, tmp_path: Path) -> None:
+    (tmp_path / "leaving_flow.py").write_text(LEAVING.format(leave=leave))
+    run = SmallKubeflow(describe(tmp_path / "leaving_flow.py", tmp_path), tmp_path, flows=tmp_path)
+    pod = run.container(["start,end"])
+    _out, err = pod.communicate(timeout=60)
+    assert pod.returncode == 1
+    assert err.splitlines()[-1].endswith("attempt 0: its process ended with exit code 0 before the step did")
+    assert not any(step == "end" for step, _ in tasks("LeavingFlow", tmp_path, f"kfp-{run.run}"))
+
+
 LOOP = '''
 from metaflow import FlowSpec, retry, step
 

@@ -230,6 +230,19 @@ def test_a_step_has_its_own_retries_and_no_more(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_last_pod_ends_although_no_attempt_of_its_step_leaves_anything(tmp_path: Path) -> None:
+    """What fails before Metaflow begins a task, as a wrong parameter does, is in no datastore."""
+    text = CHAIN.replace("current, environment", "Parameter, current, environment").replace(
+        "    def note(self):", '    number = Parameter("number", type=int, default=1)\n\n    def note(self):'
+    )
+    chain = small(text, tmp_path)
+    code, err = run(chain, "start,middle,end", '--parameter=in_0="many"', attempt=2)
+    assert code == 2
+    assert err.count("The next attempt begins") == 2
+    assert "t-start, attempt 2: " in err.splitlines()[-1]
+
+
+@pytest.mark.slow
 def test_a_pod_that_waits_for_a_retry_can_be_stopped(tmp_path: Path) -> None:
     chain = small(CHAIN, tmp_path)
     slow = {name: replace(step, minutes_between_retries=60) for name, step in chain.deployment.steps.items()}

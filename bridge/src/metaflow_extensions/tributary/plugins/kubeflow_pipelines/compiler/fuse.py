@@ -13,9 +13,9 @@ from . import pods
 from .ir import Step, Target
 from .structure import Block, Choose, Each, Fork, Run
 
-# Variables that the runner's own process reads when it is started or imports metaflow, and the step's process has from
-# it. Where two steps differ in one of these, each needs a process that began with it.
-_READ_EARLY = ("METAFLOW_", "PYTHON", "AWS_", "LD_")
+# Variables that the runner's own process reads when it imports metaflow, and the step's process has from it. Where two
+# steps differ in one of these, each needs a pod of its own.
+_READ_EARLY = ("METAFLOW_", "AWS_")
 
 
 def fuse(block: Block, target: Target) -> Block:

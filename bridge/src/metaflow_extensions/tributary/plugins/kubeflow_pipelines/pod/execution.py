@@ -49,6 +49,8 @@ class Execution:
         self._folder = Path()
         self._interpreter: Interpreter | None = None
         self._stop = pod.stop
+        # The last attempt that was made here, -1 before the first.
+        self.attempt = -1
 
     def run(self, told: int) -> outputs.Failure | None:
         """Run the attempt that is due; None when the task has ended well, now or before. `told` is the attempt of the
@@ -120,6 +122,7 @@ class Execution:
             self._folder / str(attempt.number),
             save=lambda files: self._save_logs(attempt.number, files),
         )
+        self.attempt = attempt.number
         os.environ["METAFLOW_TASK_ID"] = self._task
         os.environ["METAFLOW_RETRY_COUNT"] = str(attempt.number)
         failure = self._set_up_interpreter(logs, attempt)
@@ -128,8 +131,17 @@ class Execution:
         if failure is None:
             timeout = None if attempt.is_fallback else self._record.timeout_seconds
             failure = self._run_command(self._step_command(attempt), logs, attempt, timeout=timeout)
+            failure = failure or self._left_early(logs, attempt)
         logs.save()
         return failure
+
+    def _left_early(self, logs: process.Logs, attempt: attempts.Attempt) -> outputs.Failure | None:
+        """A step may leave its process in the middle, with the exit code of one that has come to its end."""
+        if self._tasks.ended_well(self._place.step, self._task, attempt.number):
+            return None
+        why = f"{self._name}, attempt {attempt.number}: its process ended with exit code 0 before the step did"
+        logs.note(why)
+        return outputs.Failure(1, why)
 
     def _init(self, logs: process.Logs, attempt: attempts.Attempt) -> outputs.Failure | None:
         """Store the run's parameters, as an attempt's first command."""

@@ -3,9 +3,14 @@
 Metaflow says by shell commands how an environment is set up, and how its interpreter is called then, as its Argo
 integration writes both into one script. Here the commands run once in a pod, as a process of their own; what they
 export is kept for the processes that follow.
+
+A step whose variables a process reads when it begins has an interpreter of its own as well, the container's: a fork
+of the runner has begun long before.
 """
 
 import os
+import shlex
+import sys
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,6 +23,9 @@ flush_mflogs() { :; }
 mflog() { echo "$@"; }
 command -v python >/dev/null || python() { python3 "$@"; }
 """
+
+# What Python, the dynamic linker and the C library read at a process's beginning or when they are first used.
+_READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "TZ", "MALLOC_", "GLIBC_")
 
 # What a shell sets for itself.
 _OF_THE_SHELL = frozenset({"_", "PWD", "OLDPWD", "SHLVL"})
@@ -37,7 +45,11 @@ class Interpreter:
     @classmethod
     def of(cls, record: StepRecord, folder: Path) -> "Interpreter | None":
         """The step's own interpreter; None when it is run by a fork of the runner."""
-        return None if record.interpreter is None else cls(record.interpreter, record.bootstrap, folder)
+        if record.interpreter is not None:
+            return cls(record.interpreter, record.bootstrap, folder)
+        if any(name.startswith(_READ_AT_START) for name in record.environment):
+            return cls(shlex.quote(sys.executable), (), folder)
+        return None
 
     def setup(self) -> list[str] | None:
         """The program that sets the environment up; None when there is nothing to do, or it has been done."""

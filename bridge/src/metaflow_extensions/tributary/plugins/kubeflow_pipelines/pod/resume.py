@@ -14,6 +14,7 @@ from metaflow.exception import MetaflowException
 from ..record import Deployment
 from . import attempts, commands, outputs, process
 from .ids import task_id
+from .interpreter import Interpreter
 from .origin import Origin
 from .tasks import RunTasks
 
@@ -39,8 +40,17 @@ def clone_origin(deployment: Deployment, run: str, origin: Origin) -> outputs.Fa
     os.environ["METAFLOW_TASK_ID"] = task
     os.environ["METAFLOW_RETRY_COUNT"] = str(attempt)
     with process.scratch() as folder:
-        logs = process.Logs(folder, save)
-        ended = process.run(commands.clone(deployment, run, origin), logs, process.Stop(), None)
+        logs, stop = process.Logs(folder, save), process.Stop()
+        argv = commands.clone(deployment, run, origin)
+        # The flow's file imports what only the first step's own interpreter may have.
+        if (interpreter := Interpreter.of(deployment.steps[start], folder)) is None:
+            ended = process.run(argv, logs, stop, None)
+        else:
+            setup = interpreter.setup()
+            ended = process.run(setup, logs, stop, None, program=True) if setup else process.Ended(0, "")
+            if ended.code == 0:
+                interpreter.take_over()
+                ended = process.run(interpreter.program(argv), logs, stop, None, program=True)
         if ended.code == 0:
             return None
         logs.save()

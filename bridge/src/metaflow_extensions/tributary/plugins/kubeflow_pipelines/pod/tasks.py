@@ -47,9 +47,12 @@ class RunTasks:
         begun = self._present(step, task, TaskDataStore.METADATA_ATTEMPT_SUFFIX, range(MAX_ATTEMPTS))
         if not begun:
             return History(frozenset(), finished=False)
-        last = max(begun)
-        done = self._present(step, task, TaskDataStore.METADATA_DONE_SUFFIX, [last])
-        return History(frozenset(begun), bool(done) and bool(self._read(step, task, last)["_task_ok"]))
+        return History(frozenset(begun), self.ended_well(step, task, max(begun)))
+
+    def ended_well(self, step: str, task: str, attempt: int) -> bool:
+        """Whether an attempt has come to its end, and to a good one."""
+        done = self._present(step, task, TaskDataStore.METADATA_DONE_SUFFIX, [attempt])
+        return bool(done) and bool(self._read(step, task, attempt)["_task_ok"])
 
     def parameters_stored(self) -> bool:
         """Whether the run's parameters were stored by an earlier attempt of the first step."""

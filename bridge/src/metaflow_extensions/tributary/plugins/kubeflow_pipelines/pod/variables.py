@@ -19,6 +19,9 @@ class Variables:
     def enter(self, step: str) -> None:
         """Set what the step's tasks see. What they inherit from the container is as it was when this was made."""
         brought = commands.environment(self._deployment, step, self._run)
+        if (own := brought.get("PYTHONPATH")) is not None:
+            # The code package stays importable, and comes first as it does everywhere else.
+            brought["PYTHONPATH"] = os.pathsep.join(filter(None, (self._before.get("PYTHONPATH"), own)))
         for name in self._brought - brought.keys():
             if name in self._before:
                 os.environ[name] = self._before[name]

@@ -4,7 +4,8 @@ A pod has as many retries as each of its tasks. A task that fails while it has a
 pod goes on from there: so each attempt has a pod of its own, as long as there is one. Kubeflow Pipelines counts the
 failures of all tasks together; when it has no further pod and a task still has retries, the pod makes them itself. As
 no task has failed more often than there were pods, the last failure of a task and the last pod come together, and no
-pod is started in vain.
+pod is started in vain. An attempt that fails before Metaflow begins it leaves nothing in the datastore, so the pod
+keeps count of its own attempts too; only those of earlier pods are forgotten then.
 """
 
 import os
@@ -59,6 +60,8 @@ class _Work:
         self._told = attempts.told(os.environ)
         self._first = pod.deployment.steps[asked.chains[0][0].step]
         self._done: dict[TaskPlace, TaskPlace] = {}
+        # By task, the attempt after the last one that failed in this pod.
+        self._due: dict[TaskPlace, int] = {}
 
     def run(self) -> outputs.Failure | None:
         """Run them, and write what the pipeline reads; None when all ended well.
@@ -101,9 +104,11 @@ class _Work:
 
     def _once(self, place: TaskPlace) -> outputs.Failure | None:
         alone = sum(map(len, self._asked.chains)) == 1
-        failure = Execution(self._pod, place).run(self._told if alone else 0)
+        execution = Execution(self._pod, place)
+        failure = execution.run(self._told if alone else self._due.get(place, 0))
         if failure is None:
             self._done[place] = place
+        self._due[place] = execution.attempt + 1
         return failure
 
     def _rounds(self, asked: TaskPlace) -> outputs.Failure | None:
