@@ -142,8 +142,20 @@ class Act:
             self.api.delete(record(self.name, self.helm.namespace, cut_off.revision))
         return self.helm.status(self.name)
 
+    def make_way(self, wished: Release) -> None:
+        """Take away the StatefulSets that helm could not change. Their pods run on and belong to those that follow."""
+        watch = self.watch(wished)
+        for found in watch.unchangeable():
+            self.api.delete(found, orphans=True)
+        deadline = time.monotonic() + self.timeout
+        while left := watch.unchangeable():
+            if time.monotonic() >= deadline:
+                raise Refusal(f"{', '.join(map(title, left))}: still being deleted after {self.timeout} s. Try again.")
+            time.sleep(1)
+
     def upgrade(self, wished: Release) -> None:
         """Put the release in. When helm fails, its words are followed by what is not ready and why."""
+        self.make_way(wished)
         try:
             self.helm.upgrade(self.name, self.chart, self.values_files, timeout=self.timeout)
         except HelmRefusal as refusal:

@@ -138,10 +138,11 @@ class KubeApi:
         answer = self.ask("PATCH", path, query=query, body=definition, content_type="application/apply-patch+yaml")
         return self._object(answer, title)
 
-    def delete(self, definition: Mapping[str, Any], *, dry_run: bool = False) -> None:
-        """Take an object away with what it owns; one that is already gone is fine."""
+    def delete(self, definition: Mapping[str, Any], *, dry_run: bool = False, orphans: bool = False) -> None:
+        """Take an object away with what it owns; with `orphans`, alone. One that is already gone is fine."""
         path, title = self._place(definition)
-        answer = self.ask("DELETE", path, query={"propagationPolicy": "Background", **_dry(dry_run)})
+        policy = "Orphan" if orphans else "Background"
+        answer = self.ask("DELETE", path, query={"propagationPolicy": policy, **_dry(dry_run)})
         if answer.status != 404:
             self._object(answer, title)
 

@@ -71,6 +71,11 @@ class Watch:
                 lost.append(Lost(found, f"{title(each)}: {failed}"))
         return lost
 
+    def unchangeable(self) -> list[Object]:
+        """StatefulSets that are there and start their pods in another order: Kubernetes lets nobody change that."""
+        sets = [(each, self._find(each)) for each in self._objects if each["kind"] == "StatefulSet"]
+        return [found for each, found in sets if found is not None and _order(found) != _order(each)]
+
     def wait(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> list[str]:
         """Wait until every workload is ready. Empty when they are; else a sentence for each that is not, saying why."""
         deadline = clock() + timeout
@@ -118,6 +123,10 @@ class Watch:
 
     def _events(self, name: str) -> Sequence[Mapping[str, Any]]:
         return self._api.find("v1", "Event", self._namespace, fields=f"involvedObject.name={name}")
+
+
+def _order(stateful_set: Mapping[str, Any]) -> str:
+    return str(stateful_set["spec"].get("podManagementPolicy", "OrderedReady"))
 
 
 def _removes_itself(definition: Mapping[str, Any]) -> bool:

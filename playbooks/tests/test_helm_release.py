@@ -7,12 +7,13 @@ import gzip
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import yaml
 
-from playbooks.library.helm_release import differences, reasons
+from playbooks.library.helm_release import Act, differences, reasons
 from playbooks.module_utils.helm_cli import Release
 from playbooks.tests.bare_kubernetes import BareKubernetes
 from playbooks.tests.conftest import Run
@@ -98,6 +99,34 @@ def test_only_objects_that_differ_are_in_the_diff_and_secrets_without_values() -
     assert "(hidden, another than before)" in found["after"]
     assert "Zmlyc3Q" not in found["before"] + found["after"]
     assert "c2Vjb25k" not in found["before"] + found["after"]
+
+
+class Orphaning:
+    """A Kubernetes API in which a StatefulSet that is deleted is gone when it has been asked for once more."""
+
+    def __init__(self, order: str) -> None:
+        self.found = [{"kind": "StatefulSet", "metadata": {"name": "db"}, "spec": {"podManagementPolicy": order}}] * 2
+        self.deleted: list[bool] = []
+
+    def get(self, _version: str, _kind: str, _namespace: str, _name: str) -> Any:
+        if not self.deleted:
+            return self.found[0]
+        return self.found.pop() if self.found else None
+
+    def delete(self, _definition: Any, *, orphans: bool) -> None:
+        self.deleted.append(orphans)
+
+
+@pytest.mark.parametrize(("order", "deleted"), [("OrderedReady", [True]), ("Parallel", [])])
+def test_a_stateful_set_that_cannot_be_changed_is_replaced_and_its_pods_stay(order: str, deleted: list[bool]) -> None:
+    wished = release(
+        "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec: {podManagementPolicy: Parallel}\n"
+    )
+    api = Orphaning(order)
+    params = {"name": "sample", "chart": "chart", "timeout": 60, "pending_grace": 0}
+    Act(cast(Any, api), cast(Any, SimpleNamespace(namespace="there")), params, []).make_way(wished)
+    assert api.deleted == deleted
+    assert (api.found == []) == bool(deleted), "it waits until the old one is gone"
 
 
 @pytest.fixture
