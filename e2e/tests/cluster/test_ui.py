@@ -8,10 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Error, Page, expect, sync_playwright
 
 from cluster.settings import Settings
 from installer import demo, tools
+from laptop.eventually import eventually
 
 pytestmark = pytest.mark.cluster
 SLOWEST_MS = 120_000
@@ -39,17 +40,32 @@ def page(settings: Settings) -> Iterator[Page]:
         assert errors == []
 
 
+def go(page: Page, address: str) -> None:
+    """Open an address. Other tests end pods that the UI stands on, and while it is not ready its Service refuses."""
+
+    def refused() -> str | None:
+        try:
+            page.goto(address)
+        except Error as error:
+            if "ERR_CONNECTION_REFUSED" not in error.message:
+                raise
+            return error.message
+        return None
+
+    eventually(refused, within=60)
+
+
 def test_the_demo_s_run_is_opened_by_the_address_that_metaflow_prints(
     ui: str, demo_run: demo.DemoRun, page: Page
 ) -> None:
-    page.goto(f"{ui}/{demo.FLOW_NAME}/{demo_run.run_id}")
+    go(page, f"{ui}/{demo.FLOW_NAME}/{demo_run.run_id}")
     expect(page).to_have_url(re.compile(rf"/flows/{demo.FLOW_NAME}/runs/{demo_run.run_id}"), timeout=SLOWEST_MS)
     expect(page.get_by_role("heading", level=1)).to_contain_text(demo_run.run_id, timeout=SLOWEST_MS)
     expect(page.get_by_text("completed").first).to_be_visible(timeout=SLOWEST_MS)
 
 
 def test_its_link_leads_to_its_run_in_kubeflow(ui: str, demo_run: demo.DemoRun, page: Page, kubeflow: Any) -> None:
-    page.goto(f"{ui}/flows/{demo.FLOW_NAME}/runs/{demo_run.run_id}")
+    go(page, f"{ui}/flows/{demo.FLOW_NAME}/runs/{demo_run.run_id}")
     expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=SLOWEST_MS)
     link = page.locator('a[href*="#/runs/details/"]').first
     expect(link).to_be_visible(timeout=SLOWEST_MS)
