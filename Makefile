@@ -163,7 +163,7 @@ check-ui: $(READY) ## Types, lint and unit tests of the UI's pages
 
 .PHONY: e2e
 e2e: $(READY) ## Cluster tests only; ARGS='-k foreach'
-	@$(RUN) -m pytest -q -m 'cluster and not long' e2e/tests $(ARGS)
+	@$(RUN) -m pytest -q -m 'cluster and not long' e2e/tests/cluster $(ARGS)
 
 .PHONY: e2e-all
 e2e-all: $(READY) ## Every flow of bridge/tests/flows on the cluster against the laptop, four at a time
@@ -171,7 +171,7 @@ e2e-all: $(READY) ## Every flow of bridge/tests/flows on the cluster against the
 
 .PHONY: test-long
 test-long: $(READY) ## The drills that take too long for make test: faults, a reboot, a bare helm install, beside a foreign Kubeflow
-	@$(RUN) -m pytest -q -m long --ignore=e2e/tests/cluster/test_flows.py e2e/tests $(ARGS)
+	@$(RUN) -m pytest -q -m long --ignore=e2e/tests/cluster/test_flows.py e2e/tests/cluster $(ARGS)
 	@$(RUN) -m pytest -q -m long bridge/tests images/tests images/metadata-service/tests images/ui/tests playbooks/tests
 	@for major in 13 18; do \
 	  TRIBUTARY_POSTGRES=$$major $(RUN) -m pytest -q -m 'server and not slow and not long' -k postgres images/metadata-service/tests; \

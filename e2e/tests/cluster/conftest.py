@@ -52,14 +52,16 @@ def facts(laptop: Laptop) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def metaflow(laptop: Laptop) -> Any:
+def metaflow(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The stock Metaflow client in this process, with no namespace, configured as the laptop is.
 
     Metaflow reads its config when it is imported, so nothing in this process may have imported it before.
     """
     if "metaflow" in sys.modules:
         pytest.fail("metaflow was imported before the client was configured. Run the cluster tests by themselves.")
-    os.environ.update(exports(laptop.client / "env.sh") | {"METAFLOW_USER": USER})
+    # What it reads of the store it puts into the working folder else, which is the repository's.
+    scratch = str(tmp_path_factory.mktemp("metaflow"))
+    os.environ.update(exports(laptop.client / "env.sh") | {"METAFLOW_USER": USER, "METAFLOW_TEMPDIR": scratch})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Metaflow's own vendored packages
         import metaflow

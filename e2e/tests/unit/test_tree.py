@@ -29,6 +29,15 @@ def test_nothing_else_lies_at_the_top() -> None:
     assert {top for top in tops if not top.startswith(".")} == TOP
 
 
+@pytest.mark.parametrize("target", ["e2e", "e2e-all", "test-long"])
+def test_cluster_tests_are_collected_by_themselves(target: str) -> None:
+    """They configure Metaflow before they import it; tests of other folders import it at once."""
+    said = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    words = [word for line in said.splitlines() if "pytest" in line for word in line.split()]
+    folders = {word for word in words if word.startswith("e2e/tests")}
+    assert folders and all(folder.startswith("e2e/tests/cluster") for folder in folders)
+
+
 @pytest.mark.parametrize(
     ("room", "later"), [(room, ROOMS[i + 1 :]) for i, room in enumerate(ROOMS[:-1])], ids=ROOMS[:-1]
 )
