@@ -20,6 +20,7 @@ _DEFAULTS = {
     "RELEASE": "tributary",
     "KUBEFLOW_NAMESPACE": "kubeflow",
     "REGISTRY": "",
+    "PROVIDER": "auto",
 }
 PROVIDERS = ("auto", "kind-podman", "kind-docker", "minikube")
 
@@ -151,7 +152,10 @@ class Settings:
         return replace(self, provider=made_by, ports=kept)
 
     def make(self, target: str) -> str:
-        """The command line of make for this very cluster: with each variable that is not at its default."""
+        """The command line of make for this very cluster: with each variable of ours that is not at its default.
+
+        VALUES and PROFILE are of one install, and stand in no settings.
+        """
         there = {"CONTEXT": self.context, "CLUSTER": "" if self.context else self.cluster, "CACHE": str(self.cache)}
         inside = {
             "NAMESPACE": self.namespace,
@@ -162,9 +166,22 @@ class Settings:
         if target in ("install", "status", "uninstall"):
             given = there | inside
         if target == "install":
-            given |= {"REGISTRY": self.registry}
-        default = _DEFAULTS | {"CACHE": str(_default_cache(os.environ).absolute())}
-        words = [f"{name}={shlex.quote(value)}" for name, value in given.items() if value not in ("", default[name])]
+            made = ownership.made_by(self.state)
+            given |= {
+                "REGISTRY": self.registry,
+                "PROVIDER": "" if made or self.context else self.provider,
+                "PORT": str(self.ports.base),
+            }
+        default = _DEFAULTS | {
+            "CACHE": str(_default_cache(os.environ).absolute()),
+            "PORT": str(default_port(self.context or self.cluster)),
+        }
+        # make itself reads a dollar sign, after the shell.
+        words = [
+            f"{name}={shlex.quote(value.replace('$', '$$'))}"
+            for name, value in given.items()
+            if value not in ("", default[name])
+        ]
         return " ".join((f"make {target}", *words))
 
     @property

@@ -22,13 +22,19 @@ for number, (start, answer, code, once) in enumerate(answers):
         if once:
             (folder / "answers").write_text(json.dumps(answers[:number] + answers[number + 1 :]))
         print(answer, end="")
-        sys.exit(code)
+        if code:
+            sys.exit(code)
+        break
+if words[0] == "kind" and "--kubeconfig" in words:
+    pathlib.Path(words[words.index("--kubeconfig") + 1]).touch()
 """
 
 
 @dataclass
 class Recorder:
-    """Programs on PATH that record. What they are not told to answer, they answer with nothing and code 0."""
+    """Programs on PATH that record. What they are not told to answer, they answer with nothing and code 0. Where it
+    ends well, kind leaves the kubeconfig that it is told to write, empty.
+    """
 
     folder: Path
 

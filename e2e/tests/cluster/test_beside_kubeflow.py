@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,14 +47,32 @@ def foreign(settings: Settings) -> Iterator[Settings]:
         _make("down", own)
 
 
-def test_only_the_link_is_new_in_kubeflows_namespace(foreign: Settings) -> None:
-    before = _objects(foreign)
-    words = {
+@pytest.fixture(scope="module")
+def words(foreign: Settings) -> dict[str, str]:
+    """The variables of make for that cluster, as one that somebody gave the context of."""
+    return {
         "CLUSTER": "foreign",
         "CONTEXT": foreign.kube_context,
         "KUBECONFIG": str(foreign.kubeconfig),
         "PROFILE": "kind",
     }
+
+
+def test_a_dry_run_asks_the_cluster_and_leaves_nothing(foreign: Settings, words: dict[str, str]) -> None:
+    beside = Settings.from_environ(_bare() | words)
+    before = _objects(foreign)
+    said = _make("install", words | {"DRY_RUN": "1"})
+    assert "Kubeflow Pipelines is in namespace kubeflow already; it is left as it is." in said
+    # The diff of what the playbooks would make, and their last line: nothing failed, something would change.
+    assert "+kind: RoleBinding" in said
+    assert re.search(r"changed=[1-9]\d* .*failed=0", said)
+    assert _objects(foreign) == before
+    assert beside.namespace not in _namespaces(foreign)
+    assert not beside.state.exists()
+
+
+def test_only_the_link_is_new_in_kubeflows_namespace(foreign: Settings, words: dict[str, str]) -> None:
+    before = _objects(foreign)
     try:
         _make("install", words)
         after = _objects(foreign)
@@ -77,6 +96,11 @@ def _objects(settings: Settings) -> dict[tuple[str, str], str]:
     return {(each["kind"], each["metadata"]["name"]): _said(each) for each in listed if each["kind"] not in LIVING}
 
 
+def _namespaces(settings: Settings) -> set[str]:
+    kubectl = Kubectl.of(settings, provider_of(settings).kubectl())
+    return {each.removeprefix("namespace/") for each in kubectl.run("get", "namespaces", "--output=name").split()}
+
+
 def _said(each: dict[str, Any]) -> str:
     metadata = {name: value for name, value in each["metadata"].items() if name not in VOLATILE}
     said = {name: value for name, value in each.items() if name != "status"} | {"metadata": metadata}
@@ -89,9 +113,10 @@ def _bare() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in handed_on}
 
 
-def _make(target: str, words: dict[str, str]) -> None:
+def _make(target: str, words: dict[str, str]) -> str:
     argv = ["make", target, *(f"{name}={value}" for name, value in words.items())]
     done = subprocess.run(
         argv, cwd=ROOT, env=_bare() | words, capture_output=True, text=True, timeout=1800, check=False
     )
     assert done.returncode == 0, f"{argv}: {done.returncode}\n{done.stdout[-5000:]}\n{done.stderr[-3000:]}"
+    return done.stdout

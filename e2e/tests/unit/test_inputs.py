@@ -87,7 +87,24 @@ def test_all_problems_at_once(
 def test_what_the_chart_brings_is_fine(profile: str) -> None:
     from installer import inputs
 
-    assert list(inputs._values([ROOT / "charts" / "tributary" / "profiles" / f"{profile}.yaml"])) == []
+    assert list(inputs._values(profile, [])) == []
+    assert list(inputs._values("kind", [ROOT / "charts" / "tributary" / "profiles" / f"{profile}.yaml"])) == []
+
+
+def test_files_count_together_as_helm_takes_them(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from installer import inputs
+
+    tokens, secrets, hots = tmp_path / "tokens.yaml", tmp_path / "secrets.yaml", tmp_path / "hots.yaml"
+    tokens.write_text("metadataService: {auth: {tokens: true}}\n")
+    secrets.write_text("metadataService: {auth: {adminSecret: ours}}\n")
+    hots.write_text("metadataService: {hots: 1}\n")
+    assert list(inputs._values("kind", [tokens, secrets])) == []
+    (line,) = refused(["--values", str(hots), "--values", str(secrets), "--values", str(tokens)], cache, capsys)
+    assert line.startswith(f"VALUES: {hots}, at metadataService: ")
+    (line,) = refused(["--values", str(secrets)], cache, capsys)
+    assert line.startswith(f"VALUES: {secrets}, at metadataService.auth.adminSecret: ")
 
 
 def test_a_look_makes_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

@@ -158,7 +158,10 @@ def test_one_that_an_earlier_version_made_is_ours(provider: Provider, recorder: 
     assert provider.health() is Health.FOREIGN
 
 
-def test_a_cluster_that_answers_is_left_alone(provider: Provider, recorder: Recorder, mark: str) -> None:
+def test_a_cluster_that_answers_is_left_alone(
+    provider: Provider, recorder: Recorder, settings: Settings, mark: str
+) -> None:
+    (settings.state / "made").touch()
     recorder.answer(*INSPECT, text=container(mark))
     assert provider.health() is Health.READY
     assert any(line.split()[:2] == ["cluster", "done"] for line in run(provider))
@@ -213,6 +216,58 @@ def test_a_question_for_the_kubeconfig_that_fails_once_loses_nothing(
     recorder.answer(*INSPECT, text=container(mark))
     recorder.answer("kind", "export", code=1, once=True)
     make_anew(provider)
+    assert not removed(recorder)
+
+
+def test_a_living_node_that_does_not_say_how_it_is_reached_is_kept(
+    provider: Provider, recorder: Recorder, settings: Settings, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "PAUSE", 0.0)
+    (settings.state / "made").touch()
+    recorder.answer(*INSPECT, text=container(mark))
+    recorder.answer("kind", "export", code=1)
+    with pytest.raises(Failed, match="so it is left as it is"):
+        make_anew(provider)
+    assert not removed(recorder)
+    assert (settings.state / "made").exists()
+
+
+def test_what_an_ended_kind_left_does_not_stop_the_next(
+    provider: Provider, recorder: Recorder, settings: Settings, mark: str
+) -> None:
+    (settings.state / "made").touch()
+    lock = settings.kubeconfig.with_name("kubeconfig.lock")
+    lock.touch()
+    settings.kubeconfig.write_text("half: [")
+    recorder.answer(*INSPECT, text=container(mark))
+    make_anew(provider)
+    assert recorder.calls("kind")
+    assert not lock.exists()
+    assert settings.kubeconfig.read_text() == ""
+
+
+def test_an_engine_that_is_silent_is_not_taken_for_one_without_the_cluster(
+    provider: Provider, recorder: Recorder, settings: Settings
+) -> None:
+    (settings.state / "made").touch()
+    recorder.answer("docker", "container", "ls", code=1)
+    with pytest.raises(Failed, match="docker does not say whether there is a container 'nowhere-control-plane'"):
+        run(provider)
+    recorder.answer("docker", "container", "ls", text=f"other\n{NODE}\n")
+    with pytest.raises(Failed, match="docker does not say"):
+        run(provider)
+    assert recorder.calls("kind") == []
+    assert (settings.state / "made").exists()
+
+
+def test_a_complete_cluster_without_its_mark_gets_it_again(
+    provider: Provider, recorder: Recorder, settings: Settings, mark: str
+) -> None:
+    """As when the start was ended between kind's end and the mark: the next reboot would cost the data."""
+    recorder.answer(*INSPECT, text=container(mark))
+    recorder.answer(*kubectl_words(settings), "get", "storageclass", text="storageclass.storage.k8s.io/standard\n")
+    run(provider)
+    assert (settings.state / "made").exists()
     assert not removed(recorder)
 
 
@@ -315,7 +370,7 @@ def test_down_removes_the_container_and_its_volumes(provider: Provider, recorder
 
 def test_down_of_nothing_is_fine(provider: Provider, recorder: Recorder) -> None:
     provider.down(print)
-    assert {words[1] for words in recorder.calls("docker")} == {"inspect"}
+    assert {words[1] for words in recorder.calls("docker")} == {"inspect", "ls"}
 
 
 def test_an_engine_that_is_away_is_a_problem(provider: Provider, recorder: Recorder) -> None:

@@ -61,7 +61,10 @@ class Kind:
 
     def problems(self) -> list[str]:
         found = []
-        if not self.from_packages and command.try_run(["docker", "info"], environment=self.nodes.environment) is None:
+        silent = (
+            not self.from_packages and command.try_run(["docker", "info"], environment=self.nodes.environment) is None
+        )
+        if silent:
             found.append("docker: the engine does not answer. Start Docker, or set PROVIDER=kind-podman.")
         if self.from_packages and (os.geteuid() != 0 or not debian.is_debian()):
             found.append(
@@ -69,7 +72,7 @@ class Kind:
             )
         if shutil.which("go") is None and not (self._on_path("kind") and self._on_path("kubectl")):
             found.append("go: not on PATH, and it builds what this machine lacks. Install Go 1.25 or newer.")
-        if self._is_foreign():
+        if not silent and self._is_foreign():
             found.append(self._foreign())
         return found
 
@@ -86,7 +89,7 @@ class Kind:
         machine = Step("machine", self._machine_is_ready, self._prepare_machine)
         tools = Step("programs", lambda: self._built(), self._build)
         node = Step("node-image", self._node_image_is_there, self._make_node_image)
-        cluster = Step("cluster", lambda: self.health() is Health.READY, self._make_cluster)
+        cluster = Step("cluster", lambda: self._made.exists() and self.health() is Health.READY, self._make_cluster)
         answers = Step("answers", self._is_settled, self._settle)
         return [machine, tools, node, cluster, answers] if self.from_packages else [tools, cluster, answers]
 
@@ -197,6 +200,7 @@ class Kind:
             "--kubeconfig", str(self.settings.kubeconfig), "--wait", "180s", *image,
         ]  # fmt: skip
         log = self.settings.logs / "kind.log"
+        self._forget_kubeconfig()
         say("kind makes the node and starts Kubernetes in it")
         command.run(argv, log=log, environment=self.nodes.environment, timeout=900)
         self._made.touch()
@@ -207,18 +211,28 @@ class Kind:
         return self.settings.state / "made"
 
     def _comes_back(self, say: Say) -> bool:
-        """Whether a cluster that is there can be had again with its data, if it was ever complete."""
+        """Whether a cluster that is there can be had again with its data, if it was ever complete.
+
+        Raises Failed where its node runs and does not say how it is reached: that is no reason to lose what it holds.
+        """
+        if self.nodes.processes() and self._export_kubeconfig(say) and self._answers_within(20):
+            return self._is_complete()
+        if not self._made.exists():
+            return False
+        say("the cluster stands still; starting its node again with the data it has")
         try:
-            if self.nodes.processes() and self._export_kubeconfig() and self._answers_within(20):
-                return self._is_complete()
-            if not self._made.exists():
-                return False
-            say("the cluster stands still; starting its node again with the data it has")
             self.nodes.start_again()
-            return self._export_kubeconfig() and self._answers_in_the_end(say)
         except command.CommandFailed as reason:
             say(f"the node does not start: {reason}")
             return False
+        if self._export_kubeconfig(say):
+            return self._answers_in_the_end(say)
+        if self.nodes.processes():
+            raise Failed(
+                "The cluster's node runs, but kind does not say how it is reached, so it is left as it is. "
+                f"Look at {self.settings.logs / 'kind.log'}."
+            )
+        return False
 
     def _is_complete(self) -> bool:
         """Whether kind came to its end, ever: the storage class is the last thing that it makes.
@@ -270,13 +284,23 @@ class Kind:
             time.sleep(1)
         return True
 
-    def _export_kubeconfig(self) -> bool:
+    def _export_kubeconfig(self, say: Say) -> bool:
         """Take the kubeconfig from the living node: the one that lies here may be of an earlier cluster."""
+        self._forget_kubeconfig()
         argv = [str(self._kind()), "export", "kubeconfig", "--name", self.settings.cluster]
         argv += ["--kubeconfig", str(self.settings.kubeconfig)]
         log = self.settings.logs / "kind.log"
-        command.run(argv, log=log, environment=self.nodes.environment, attempts=_ASKED)
+        try:
+            command.run(argv, log=log, environment=self.nodes.environment, attempts=_ASKED)
+        except command.CommandFailed as reason:
+            say(f"the node does not say how it is reached: {reason}")
+            return False
         return True
+
+    def _forget_kubeconfig(self) -> None:
+        """kind reads the file that it writes, and waits for its lock: neither may be left by one that was ended."""
+        for file in (self.settings.kubeconfig, self.settings.kubeconfig.with_name("kubeconfig.lock")):
+            file.unlink(missing_ok=True)
 
     def _config(self) -> dict[str, Any]:
         ports = self.settings.ports

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import zlib
 from abc import ABC, abstractmethod
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cluster import command
+from cluster.errors import Failed
 from cluster.settings import Settings
 from image_builder import podman_env
 
@@ -38,7 +40,7 @@ class Nodes(Protocol):
         ...
 
     def exists(self) -> bool:
-        """Whether a container of this cluster is there, in whatever state."""
+        """Whether a container of this cluster is there, in whatever state. Raises Failed when the engine is silent."""
         ...
 
     def mounts(self) -> set[str]:
@@ -87,9 +89,17 @@ class _Container(ABC):
         return set((command.try_run(argv, environment=self.environment, timeout=20) or "").split())
 
     def _container(self) -> dict[str, Any] | None:
-        """The node's container, only if it carries the cluster's own label."""
+        """The node's container, only if it carries the cluster's own label.
+
+        Whoever takes a silent engine for one without the container makes another, and forgets what this one holds: so
+        Failed is raised unless the engine says that there is none.
+        """
         printed = command.try_run([self.engine, "container", "inspect", self._name], environment=self.environment)
         if printed is None:
+            argv = [self.engine, "container", "ls", "--all", "--format", "{{.Names}}"]
+            listed = command.try_run(argv, environment=self.environment)
+            if listed is None or self._name in listed.split():
+                raise Failed(f"{self.engine} does not say whether there is a container {self._name!r}. Try again.")
             return None
         container: dict[str, Any] = json.loads(printed)[0]
         return container if container["Config"]["Labels"].get(_LABEL) == self.settings.cluster else None
@@ -193,7 +203,7 @@ class PodmanNodes(_Container):
 
     def _container(self) -> dict[str, Any] | None:
         """Nothing before our podman has anything: asked, it would lay out its storage, and a look changes nothing."""
-        return super()._container() if self._has_storage() else None
+        return super()._container() if self._has_storage() and shutil.which("podman") else None
 
     def _has_storage(self) -> bool:
         return (self.settings.cache / "containers").exists()
