@@ -1,6 +1,8 @@
 """A step with an interpreter of its own: Metaflow's commands are run once in its pod, and what they export is kept."""
 
+import json
 import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +102,44 @@ def test_variables_that_are_read_when_a_process_begins_are_read_by_their_step_al
     found = tasks("EarlyFlow", tmp_path, f"kfp-{run.run}")
     assert found["start", ()].artifacts["seen"][0] == 9
     assert differences(tasks("EarlyFlow", tmp_path, run_locally(file, tmp_path)), found) == []
+
+
+SAYING = """\
+import json, pathlib, sys
+import beside
+there = pathlib.Path(sys.modules["__main__"].__file__)
+print(json.dumps([sys.argv, str(there), beside.WORD, __name__]))
+"""
+
+
+@pytest.mark.parametrize("executable", [None, f"{sys.executable} -s"], ids=["the container's", "its own"])
+def test_a_command_line_reaches_the_flows_file_whatever_is_in_it(executable: str | None, tmp_path: Path) -> None:
+    (tmp_path / "saying.py").write_text(SAYING)
+    (tmp_path / "beside.py").write_text("WORD = 'found'")
+    argv = [str(tmp_path / "saying.py"), f"--big={'x' * 300_000}", "--odd='\"$(false)\n\udc80"]
+    program = Interpreter(executable, (), tmp_path).program(argv)
+    said = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert json.loads(said) == [argv, argv[0], "found", "__main__"]
+
+
+def test_the_containers_own_python_needs_no_shell(tmp_path: Path) -> None:
+    (tmp_path / "said.py").write_text("print('here')")
+    program = Interpreter(None, (), tmp_path).program([str(tmp_path / "said.py")])
+    said = subprocess.run(program, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=True).stdout
+    assert said == "here\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("TZ", True), ("LANG", True), ("LC_ALL", True), ("PYTHONHASHSEED", True), ("LD_PRELOAD", True),
+        ("LANGCHAIN_PROJECT", False), ("PYTHONUNBUFFERED", False), ("TZ_OF_THE_CUSTOMER", False),
+    ],
+)  # fmt: skip
+def test_what_only_a_new_process_reads_is_known_by_name(name: str, own: bool, tmp_path: Path) -> None:
+    start = describe(FLOWS / "linear_flow.py", tmp_path).steps["start"]
+    found = Interpreter.of(replace(start, environment={name: "x"}), tmp_path)
+    assert (found is not None) == own
 
 
 def test_a_steps_own_modules_come_behind_the_code_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

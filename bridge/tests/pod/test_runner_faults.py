@@ -208,13 +208,13 @@ class LeavingFlow(FlowSpec):
     @step
     def start(self):
         self.half = 1
-        {leave}
+        {start}
         self.whole = 2
         self.next(self.end)
 
     @step
     def end(self):
-        pass
+        {end}
 
 if __name__ == "__main__":
     LeavingFlow()
@@ -223,14 +223,16 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 @pytest.mark.parametrize("leave", ["sys.exit(0)", "os._exit(0)"])
-def test_a_step_that_leaves_its_process_before_its_end_has_failed(leave: str, tmp_path: Path) -> None:
-    (tmp_path / "leaving_flow.py").write_text(LEAVING.format(leave=leave))
+@pytest.mark.parametrize("leaving", ["start", "end"])
+def test_a_step_that_leaves_its_process_before_its_end_has_failed(leaving: str, leave: str, tmp_path: Path) -> None:
+    (tmp_path / "leaving_flow.py").write_text(LEAVING.format(**{"start": "pass", "end": "pass", leaving: leave}))
     run = SmallKubeflow(describe(tmp_path / "leaving_flow.py", tmp_path), tmp_path, flows=tmp_path)
     pod = run.container(["start,end"])
     _out, err = pod.communicate(timeout=60)
     assert pod.returncode == 1
     assert err.splitlines()[-1].endswith("attempt 0: its process ended with exit code 0 before the step did")
-    assert not any(step == "end" for step, _ in tasks("LeavingFlow", tmp_path, f"kfp-{run.run}"))
+    begun = {step for step, _ in tasks("LeavingFlow", tmp_path, f"kfp-{run.run}")}
+    assert begun == ({"start"} if leaving == "start" else {"start", "end"})
 
 
 LOOP = '''

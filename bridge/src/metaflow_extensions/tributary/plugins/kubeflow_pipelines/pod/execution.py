@@ -136,8 +136,16 @@ class Execution:
         return failure
 
     def _left_early(self, logs: process.Logs, attempt: attempts.Attempt) -> outputs.Failure | None:
-        """A step may leave its process in the middle, with the exit code of one that has come to its end."""
-        if self._tasks.ended_well(self._place.step, self._task, attempt.number):
+        """A step may leave its process in the middle, with the exit code of one that has come to its end.
+
+        A store that is away says nothing of that, and what the task made is safe; the next one will find out.
+        """
+        try:
+            ended_well = self._tasks.ended_well(self._place.step, self._task, attempt.number)
+        except (MetaflowException, OSError) as error:
+            print(f"{self._name}: whether it came to its end could not be read: {error}", file=sys.stderr)
+            return None
+        if ended_well:
             return None
         why = f"{self._name}, attempt {attempt.number}: its process ended with exit code 0 before the step did"
         logs.note(why)
