@@ -44,12 +44,14 @@ class ApiRefusal(Refusal):
 
 @dataclass(frozen=True)
 class Kind:
-    """How the API spells one kind: the start of its paths, its plural, whether it lives in a namespace."""
+    """How the API spells one kind: where its paths start, its plural, whether it is in namespaces and can be listed."""
 
+    name: str
     root: str
     group: str
     plural: str
     namespaced: bool
+    listed: bool
 
     def path(self, namespace: str | None, name: str | None = None) -> str:
         """The path of one object, or of the whole list when no name is given."""
@@ -77,7 +79,7 @@ class KubeApi:
 
     def __init__(self, login: Login, context: str) -> None:
         self._login = login
-        self._kinds: dict[str, dict[str, Kind]] = {}
+        self._kinds: dict[str, list[Kind]] = {}
         self.context = context
         self.where = f"Context {context!r}"
 
@@ -148,19 +150,29 @@ class KubeApi:
 
     def kind(self, api_version: str, kind: str) -> Kind:
         """How this cluster spells a kind. Raises Refusal when it does not know it."""
+        for known in self.kinds(api_version):
+            if known.name == kind:
+                return known
+        raise Refusal(f"{self.where}: this cluster knows no {kind} of {api_version}. Install what brings it.")
+
+    def kinds(self, api_version: str) -> list[Kind]:
+        """All kinds of a group and version; none where the cluster has no such. ApiRefusal when it does not say."""
         if api_version not in self._kinds:
             group, _, version = api_version.rpartition("/")
             root = f"/apis/{group}/{version}" if group else f"/api/{version}"
             answer = self.ask("GET", root)
             resources = [] if answer.status == 404 else self._object(answer, api_version).get("resources", [])
-            self._kinds[api_version] = {
-                entry["kind"]: Kind(root, group, entry["name"], bool(entry["namespaced"]))
+            self._kinds[api_version] = [
+                Kind(entry["kind"], root, group, entry["name"], bool(entry["namespaced"]), "list" in entry["verbs"])
                 for entry in resources
                 if "/" not in entry["name"]
-            }
-        if kind not in self._kinds[api_version]:
-            raise Refusal(f"{self.where}: this cluster knows no {kind} of {api_version}. Install what brings it.")
-        return self._kinds[api_version][kind]
+            ]
+        return self._kinds[api_version]
+
+    def api_versions(self) -> list[str]:
+        """Every group and version that the cluster has, such as v1 and apps/v1; of a group the preferred one first."""
+        groups = self._object(self.ask("GET", "/apis"), "API groups").get("groups", [])
+        return ["v1", *(version["groupVersion"] for group in groups for version in group["versions"])]
 
     def version(self) -> str:
         """The version of the API server, such as v1.36.1."""

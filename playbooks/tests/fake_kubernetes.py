@@ -33,7 +33,13 @@ KINDS = [
     ("v1", "PersistentVolumeClaim", "persistentvolumeclaims", True),
     ("v1", "Pod", "pods", True),
     ("v1", "Event", "events", True),
+    ("v1", "Endpoints", "endpoints", True),
     ("apps/v1", "Deployment", "deployments", True),
+    ("apps/v1", "ControllerRevision", "controllerrevisions", True),
+    ("batch/v1", "CronJob", "cronjobs", True),
+    ("coordination.k8s.io/v1", "Lease", "leases", True),
+    ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", True),
+    ("example.org/v1", "Widget", "widgets", True),
     ("rbac.authorization.k8s.io/v1", "Role", "roles", True),
     ("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", True),
     ("storage.k8s.io/v1", "StorageClass", "storageclasses", False),
@@ -86,6 +92,8 @@ class FakeKubernetes:
         self.requests: list[Request] = []
         # (verb, plural) that the user may not do; empty for an administrator.
         self.denied: set[tuple[str, str]] = set()
+        # API groups whose own server is down.
+        self.down: set[str] = set()
         # What Services answer: 'NAMESPACE/services/NAME:PORT' to status and body.
         self.services: dict[str, tuple[int, bytes]] = {}
         # Statuses to answer with before anything else, to be overcome by asking again.
@@ -145,6 +153,10 @@ class FakeKubernetes:
             if name not in self.services:
                 raise Refused(503, f'no endpoints available for service "{name.split("/")[-1]}"')
             return self.services[name]
+        if request.path == "/apis":
+            return 200, {"groups": _groups() + [_group(name, "v1") for name in sorted(self.down)]}
+        if request.path.startswith("/apis/") and request.path.split("/")[2] in self.down:
+            raise Refused(503, "service unavailable")
         if re.fullmatch(r"/api/v1|/apis/[^/]+/v1", request.path):
             return 200, {"resources": _discovery(request.path)}
         found = PATH.match(request.path)
@@ -281,7 +293,23 @@ def _discovery(root: str) -> list[Object]:
     found = [entry for entry in KINDS if _root(entry[0]) == root]
     if not found:
         raise Refused(404, "the server could not find the requested resource")
-    return [{"name": plural, "kind": kind, "namespaced": namespaced} for _, kind, plural, namespaced in found]
+    verbs = ["create", "delete", "get", "list", "patch"]
+    return [
+        {"name": plural, "kind": kind, "namespaced": namespaced, "verbs": verbs}
+        for _, kind, plural, namespaced in found
+    ]
+
+
+def _groups() -> list[Object]:
+    versions = dict.fromkeys(version for version, *_ in KINDS if "/" in version)
+    return [_group(*version.split("/")) for version in versions]
+
+
+def _group(name: str, *versions: str) -> Object:
+    return {
+        "name": name,
+        "versions": [{"groupVersion": f"{name}/{version}", "version": version} for version in versions],
+    }
 
 
 def _knows(root: str, plural: str) -> bool:
