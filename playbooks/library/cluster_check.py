@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from playbooks.module_utils.documented import arguments
     from playbooks.module_utils.kube_api import ONCE, ApiRefusal, KubeApi, connect
     from playbooks.module_utils.kube_login import Refusal
-    from playbooks.module_utils.kube_objects import Object, is_ours
+    from playbooks.module_utils.kube_objects import Object, is_ours, release_namespace_of, why_not_ours
 else:
     from ansible.module_utils.documented import arguments
     from ansible.module_utils.kube_api import ONCE, ApiRefusal, connect
     from ansible.module_utils.kube_login import Refusal
-    from ansible.module_utils.kube_objects import is_ours
+    from ansible.module_utils.kube_objects import is_ours, release_namespace_of, why_not_ours
 
 DOCUMENTATION = """
 module: cluster_check
@@ -67,6 +67,10 @@ options:
     elements: dict
     default: []
   link_owner: {description: The labels by which that is known as ours., type: dict, default: {}}
+  link_release_namespace:
+    description: The namespace of our release. What names another is not ours. Empty to leave that out.
+    type: str
+    default: ""
 """
 
 RETURN = """
@@ -221,9 +225,11 @@ def service_account_problems(api: KubeApi, namespace: str, name: str) -> list[st
     ]
 
 
-def link_problems(api: KubeApi, objects: list[Object], owner: Mapping[str, str]) -> list[str]:
+def link_problems(
+    api: KubeApi, objects: list[Object], owner: Mapping[str, str], release_namespace: str = ""
+) -> list[str]:
     """Objects that are there already under the names of ours, a sentence for each to whom they belong."""
-    taken: dict[tuple[str, str, str], list[str]] = {}
+    taken: dict[tuple[str, str, str, str], list[str]] = {}
     for wished in objects:
         place = wished["metadata"]
         try:
@@ -233,16 +239,26 @@ def link_problems(api: KubeApi, objects: list[Object], owner: Mapping[str, str])
             if refusal.status != 403:
                 raise
             continue
-        if found is not None and not is_ours(found, owner):
-            labels = found["metadata"].get("labels") or {}
-            release = labels.get(INSTANCE, "") if labels.get(MANAGER) == owner.get(MANAGER) else ""
-            taken.setdefault((place["namespace"], place["name"], release), []).append(wished["kind"])
+        if found is not None and why_not_ours(found, owner, release_namespace):
+            # Two releases of one name need two names of their own.
+            remedy = "tributary_release" if is_ours(found, owner) else "tributary_steps_name"
+            whose = (place["namespace"], place["name"], _release_in_words(found, owner), remedy)
+            taken.setdefault(whose, []).append(wished["kind"])
     return [
         f"Namespace {namespace!r}: {', '.join(kinds)} {name!r} "
-        + (f"of release {release!r} is there. " if release else "is there and is not ours. ")
-        + "Set tributary_steps_name to another name."
-        for (namespace, name, release), kinds in taken.items()
+        + (f"of {release} is there. " if release else "is there and is not ours. ")
+        + f"Set {remedy} to another name."
+        for (namespace, name, release, remedy), kinds in taken.items()
     ]
+
+
+def _release_in_words(found: Object, owner: Mapping[str, str]) -> str:
+    """The release of ours that an object belongs to; empty for one that no release of ours made."""
+    labels = found["metadata"].get("labels") or {}
+    if INSTANCE not in labels or labels.get(MANAGER) != owner.get(MANAGER):
+        return ""
+    named = release_namespace_of(found)
+    return f"release {labels[INSTANCE]!r}" + (f" in namespace {named!r}" if named else "")
 
 
 def check(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -274,7 +290,7 @@ def check(params: Mapping[str, Any]) -> dict[str, Any]:
         all_rights_problems,
         lambda: storage_problems(api, params["storage_classes"]),
         kubeflow_problems,
-        lambda: link_problems(api, params["link_objects"], params["link_owner"]),
+        lambda: link_problems(api, params["link_objects"], params["link_owner"], params["link_release_namespace"]),
     ]
     for find in checks:
         try:

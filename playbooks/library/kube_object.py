@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from playbooks.module_utils.kube_api import KubeApi, connect
     from playbooks.module_utils.kube_apply import Outcome, absent, present
     from playbooks.module_utils.kube_login import Refusal
-    from playbooks.module_utils.kube_objects import difference, shown
+    from playbooks.module_utils.kube_objects import difference, shown, why_not_ours
 else:
     from ansible.module_utils.documented import arguments
     from ansible.module_utils.kube_api import connect
     from ansible.module_utils.kube_apply import absent, present
     from ansible.module_utils.kube_login import Refusal
-    from ansible.module_utils.kube_objects import difference, shown
+    from ansible.module_utils.kube_objects import difference, shown, why_not_ours
 
 DOCUMENTATION = """
 module: kube_object
@@ -39,8 +39,14 @@ options:
     description: Labels that every object gets. One that is there without them is refused.
     type: dict
     default: {}
+  release_namespace:
+    description:
+      - The namespace of the release that the objects belong to. Each gets it as an annotation, and one that names
+        another is refused. Empty to leave that out.
+    type: str
+    default: ""
   leave_others:
-    description: For absent. One without the owner's labels is not refused. It stays as it is, and a warning says so.
+    description: For absent. What is not ours is not refused. It stays as it is, and a warning says so.
     type: bool
     default: false
   timeout: {description: Seconds to wait until removed objects are gone., type: int, default: 120}
@@ -56,9 +62,10 @@ ARGUMENTS = arguments(DOCUMENTATION)
 def bring(api: KubeApi, wished: dict[str, Any], params: dict[str, Any], *, check: bool) -> Outcome:
     """One object to its wished state."""
     if params["state"] == "absent":
-        options = {name: params[name] for name in ("owner", "leave_others", "timeout")}
+        options = {name: params[name] for name in ("owner", "release_namespace", "leave_others", "timeout")}
         return absent(api, wished, **options, check=check)
-    return present(api, wished, owner=params["owner"], create_only=params["create_only"], check=check)
+    options = {name: params[name] for name in ("owner", "release_namespace", "create_only")}
+    return present(api, wished, **options, check=check)
 
 
 def main() -> None:
@@ -71,8 +78,10 @@ def main() -> None:
     except Refusal as refusal:
         module.fail_json(msg=str(refusal), changed=any(outcome.changed for outcome in outcomes))
     if module.params["state"] == "absent":
-        for left in (outcome for outcome in outcomes if outcome.after is not None):
-            module.warn(f"{left.name}: is not ours, and stays.")
+        for left in outcomes:
+            if left.after is not None:
+                not_ours = why_not_ours(left.after, module.params["owner"], module.params["release_namespace"])
+                module.warn(f"{left.name}: is not ours, {not_ours}. It stays.")
     changed = [outcome for outcome in outcomes if outcome.changed]
     module.exit_json(
         changed=bool(changed),

@@ -47,6 +47,12 @@ options:
     description: Labels that the copy gets. A Secret that is there without them is refused.
     type: dict
     default: {}
+  release_namespace:
+    description:
+      - The namespace of the release that the copy belongs to. It gets it as an annotation, and a Secret that names
+        another is refused. Empty to leave that out.
+    type: str
+    default: ""
 """
 
 RETURN = """
@@ -87,7 +93,7 @@ def copy_secret(api: KubeApi, params: Mapping[str, Any], *, check: bool) -> Outc
     data = gathered(api, params, check=check)
     metadata = {"namespace": params["namespace"], "name": params["name"], "labels": params["labels"]}
     wished = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data}
-    return present(api, wished, owner=params["owner"], check=check)
+    return present(api, wished, owner=params["owner"], release_namespace=params["release_namespace"], check=check)
 
 
 def main() -> None:

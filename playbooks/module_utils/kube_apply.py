@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from playbooks.module_utils.kube_api import ApiRefusal, KubeApi
     from playbooks.module_utils.kube_login import Refusal
-    from playbooks.module_utils.kube_objects import Object, comparable, is_ours, title, with_data, with_labels
+    from playbooks.module_utils.kube_objects import Object, comparable, marked, title, why_not_ours, with_data
 else:
     from ansible.module_utils.kube_api import ApiRefusal
     from ansible.module_utils.kube_login import Refusal
-    from ansible.module_utils.kube_objects import comparable, is_ours, title, with_data, with_labels
+    from ansible.module_utils.kube_objects import comparable, marked, title, why_not_ours, with_data
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,21 @@ def present(
     definition: Mapping[str, Any],
     *,
     owner: Mapping[str, str],
+    release_namespace: str = "",
     create_only: bool = False,
     check: bool,
 ) -> Outcome:
     """Make the object, or bring it to its definition; with create_only one that is there stays as it is.
 
-    An object without the owner's labels is somebody else's: Refusal.
+    An object without the owner's labels, or of a release in another namespace, is somebody else's: Refusal.
     """
-    wished = with_labels(with_data(definition), owner)
+    wished = marked(with_data(definition), owner, release_namespace)
     metadata = wished["metadata"]
     found = api.get(wished["apiVersion"], wished["kind"], metadata.get("namespace"), metadata["name"])
     if found is not None and create_only:
         return Outcome(title(wished), found, found)
     if found is not None:
-        _insist(found, owner, "Rename yours, or delete that one")
+        _insist(found, why_not_ours(found, owner, release_namespace), "Rename yours, or delete that one")
     try:
         preview = Outcome(title(wished), found, (api.create if create_only else api.apply)(wished, dry_run=True))
     except ApiRefusal as refusal:
@@ -78,6 +79,7 @@ def absent(
     definition: Mapping[str, Any],
     *,
     owner: Mapping[str, str],
+    release_namespace: str = "",
     leave_others: bool = False,
     check: bool,
     timeout: float,
@@ -92,9 +94,10 @@ def absent(
     outcome = Outcome(title(definition), found, None)
     if found is None:
         return outcome
-    if leave_others and not is_ours(found, owner):
+    not_ours = why_not_ours(found, owner, release_namespace)
+    if leave_others and not_ours:
         return Outcome(title(definition), found, found)
-    _insist(found, owner, "Delete it yourself if it is not needed")
+    _insist(found, not_ours, "Delete it yourself if it is not needed")
     api.delete(definition, dry_run=check)
     if check:
         return outcome
@@ -109,7 +112,6 @@ def absent(
     return outcome
 
 
-def _insist(found: Mapping[str, Any], owner: Mapping[str, str], remedy: str) -> None:
-    if not is_ours(found, owner):
-        wanted = ", ".join(f"{key}={value}" for key, value in owner.items())
-        raise Refusal(f"{title(found)}: exists and is not ours, it lacks {wanted}. {remedy}.")
+def _insist(found: Mapping[str, Any], not_ours: str, remedy: str) -> None:
+    if not_ours:
+        raise Refusal(f"{title(found)}: exists and is not ours, {not_ours}. {remedy}.")

@@ -14,6 +14,8 @@ HIDDEN_OTHER = "(hidden, another than before)"
 # The server's own bookkeeping: it changes without anybody having changed the object.
 BOOKKEEPING = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+# Says in which namespace its release is. What an earlier version made lacks it.
+RELEASE_NAMESPACE = "tributary/release-namespace"
 
 Object = dict[str, Any]
 
@@ -43,11 +45,13 @@ def with_data(definition: Mapping[str, Any]) -> Object:
     return changed
 
 
-def with_labels(definition: Mapping[str, Any], labels: Mapping[str, str]) -> Object:
-    """The definition with these labels added."""
+def marked(definition: Mapping[str, Any], owner: Mapping[str, str], release_namespace: str = "") -> Object:
+    """The definition with the owner's labels added, and the namespace of its release where one is given."""
     changed = copy.deepcopy(dict(definition))
     metadata = changed.setdefault("metadata", {})
-    metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
+    metadata["labels"] = {**(metadata.get("labels") or {}), **owner}
+    if release_namespace:
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), RELEASE_NAMESPACE: release_namespace}
     return changed
 
 
@@ -55,6 +59,25 @@ def is_ours(found: Mapping[str, Any], owner: Mapping[str, str]) -> bool:
     """Whether the object carries all labels of the owner."""
     labels = found.get("metadata", {}).get("labels") or {}
     return all(labels.get(key) == value for key, value in owner.items())
+
+
+def release_namespace_of(found: Mapping[str, Any]) -> str:
+    """The namespace that the object names as its release's; empty when it names none."""
+    return str((found.get("metadata", {}).get("annotations") or {}).get(RELEASE_NAMESPACE, ""))
+
+
+def why_not_ours(found: Mapping[str, Any], owner: Mapping[str, str], release_namespace: str = "") -> str:
+    """What tells in words that the object is somebody else's; empty for ours.
+
+    One with all labels of the owner is of another release of the same name when it names another namespace than the
+    one given. One that names none is ours.
+    """
+    if not is_ours(found, owner):
+        return "it lacks " + ", ".join(f"{key}={value}" for key, value in owner.items())
+    named = release_namespace_of(found)
+    if release_namespace and named not in ("", release_namespace):
+        return f"it is of a release in namespace {named!r}"
+    return ""
 
 
 def comparable(found: Mapping[str, Any] | None) -> Object | None:

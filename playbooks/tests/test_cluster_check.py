@@ -175,6 +175,28 @@ def test_a_name_that_another_release_has_taken_beside_kubeflow_is_said_with_its_
     assert problems(run, kubeflow, **{**given, "link_owner": labels_of("a")}) == []
 
 
+def test_a_name_that_a_release_of_the_same_name_in_another_namespace_has_taken_is_said_with_both(
+    kubeflow: FakeKubernetes, run: Run
+) -> None:
+    given = {**link("Role", "Secret"), "link_release_namespace": "second"}
+    for each in given["link_objects"]:
+        kubeflow.put({**each, "metadata": {**each["metadata"], "labels": labels_of("b")}})
+    # Made by an earlier version: it does not say where its release is.
+    assert problems(run, kubeflow, **given) == []
+    annotations = {"tributary/release-namespace": "first"}
+    for each in given["link_objects"]:
+        kubeflow.put({**each, "metadata": {**each["metadata"], "labels": labels_of("b"), "annotations": annotations}})
+    assert problems(run, kubeflow, **{**given, "link_release_namespace": "first"}) == []
+    assert problems(run, kubeflow, **given) == [
+        "Namespace 'kubeflow': Role, Secret 'tributary-steps' of release 'b' in namespace 'first' is there. "
+        "Set tributary_release to another name."
+    ]
+    assert problems(run, kubeflow, **{**given, "link_owner": labels_of("a")}) == [
+        "Namespace 'kubeflow': Role, Secret 'tributary-steps' of release 'b' in namespace 'first' is there. "
+        "Set tributary_steps_name to another name."
+    ]
+
+
 def test_a_name_that_somebody_else_has_taken_beside_kubeflow_is_said(kubeflow: FakeKubernetes, run: Run) -> None:
     given = link("Role", "Secret")
     kubeflow.put(given["link_objects"][1])

@@ -98,10 +98,44 @@ def test_what_is_taken_away_may_leave_what_lacks_our_labels(
     both = [config_map(namespace, "theirs"), config_map(namespace, "ours")]
     done = run("kube_object", check=check, **arguments, definitions=both)
     assert done["changed"]
-    assert f"ConfigMap {namespace}/theirs: is not ours, and stays." in json.dumps(done["warnings"])
+    told = f"ConfigMap {namespace}/theirs: is not ours, it lacks app.kubernetes.io/managed-by=tributary. It stays."
+    assert told in json.dumps(done["warnings"])
     assert f"ConfigMap {namespace}/ours" not in json.dumps(done["warnings"])
     assert data(cluster, namespace, "theirs") == {"theirs": "1"}
     assert (cluster.look("ConfigMap", namespace, "ours") is None) is not check
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_what_a_release_of_the_same_name_in_another_namespace_has_is_left_alone(
+    cluster: Cluster, namespace: str, run: Run, place: dict[str, str], state: str
+) -> None:
+    first = {**place, "owner": OWNER, "release_namespace": "first"}
+    run("kube_object", **first, definitions=[config_map(namespace, a="1")])
+    second = {**first, "release_namespace": "second", "state": state, "definitions": [config_map(namespace, a="2")]}
+    refused = run("kube_object", **second)
+    said = f"ConfigMap {namespace}/settings: exists and is not ours, it is of a release in namespace 'first'. "
+    assert refused["msg"].startswith(said)
+    assert data(cluster, namespace) == {"a": "1"}
+    if state == "absent":
+        left = run("kube_object", **second, leave_others=True)
+        assert not left["changed"]
+        told = f"ConfigMap {namespace}/settings: is not ours, it is of a release in namespace 'first'. It stays."
+        assert told in json.dumps(left["warnings"])
+        assert data(cluster, namespace) == {"a": "1"}
+
+
+def test_what_does_not_say_where_its_release_is_is_ours_and_then_says_so(
+    cluster: Cluster, namespace: str, run: Run, place: dict[str, str]
+) -> None:
+    before = {**place, "owner": OWNER, "definitions": [config_map(namespace, a="1")]}
+    run("kube_object", **before)
+    now = {**before, "release_namespace": "first"}
+    looked = run("kube_object", check=True, **now)
+    assert [run("kube_object", **now)["changed"] for _ in range(2)] == [looked["changed"], False] == [True, False]
+    found = cluster.look("ConfigMap", namespace, "settings")
+    assert found is not None
+    assert found["metadata"]["annotations"] == {"tributary/release-namespace": "first"}
+    assert run("kube_object", **now, state="absent")["changed"]
 
 
 def test_our_labels_are_put_on(cluster: Cluster, namespace: str, run: Run, place: dict[str, str]) -> None:

@@ -81,6 +81,18 @@ def test_a_copy_made_by_somebody_else_is_left_alone(
     assert copied(cluster, namespace) == theirs["data"]
 
 
+def test_a_copy_of_a_release_of_the_same_name_in_another_namespace_is_left_alone(
+    cluster: Cluster, namespace: str, run: Run, place: dict[str, str]
+) -> None:
+    cluster.put(source(namespace))
+    given = arguments(namespace, place)
+    assert run("kube_secret_copy", **given)["changed"]
+    # One that an earlier version made says so from now on.
+    assert [run("kube_secret_copy", **given, release_namespace="first")["changed"] for _ in range(2)] == [True, False]
+    refused = run("kube_secret_copy", **given, release_namespace="second")
+    assert "is not ours, it is of a release in namespace 'first'" in refused["msg"]
+
+
 def test_without_a_source_check_mode_says_what_would_be_made_and_apply_refuses(
     cluster: Cluster, namespace: str, run: Run, place: dict[str, str]
 ) -> None:

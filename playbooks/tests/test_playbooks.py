@@ -171,15 +171,32 @@ def test_a_release_whose_names_beside_kubeflow_another_has_is_refused_and_taken_
     refused = world.play("install", **taken)
     assert (refused.code, refused.changed) == (2, 0)
     assert refused.failure == (
-        "Namespace 'kubeflow': RoleBinding, Role, ConfigMap, Secret 'tributary-steps' of release 'tributary' is there. "
-        "Set tributary_steps_name to another name."
+        "Namespace 'kubeflow': RoleBinding, Role, ConfigMap, Secret 'tributary-steps' of release 'tributary' "
+        "in namespace 'tributary' is there. Set tributary_steps_name to another name."
     )
     gone = world.play("uninstall", **taken)
     assert (gone.code, gone.changed) == (0, 0), gone.printed
-    assert "Secret kubeflow/tributary-steps: is not ours, and stays." in gone.said
+    lacks = "it lacks app.kubernetes.io/managed-by=tributary, app.kubernetes.io/instance=b"
+    assert f"Secret kubeflow/tributary-steps: is not ours, {lacks}. It stays." in gone.said
     assert [kind for kind in LINK if look(world, kind) is None] == []
     # A name of its own is what it has unless somebody says another.
     assert "RoleBinding b-steps" in world.play("uninstall", **second).said
+
+
+def test_a_release_of_the_same_name_in_another_namespace_is_refused_and_taken_out_without_harm_to_the_first(
+    world: World, installed: Played, tmp_path: Path
+) -> None:
+    second = {"tributary_namespace": "second", "tributary_client_dir": str(tmp_path)}
+    refused = world.play("install", **second)
+    assert (refused.code, refused.changed) == (2, 0)
+    assert refused.failure == (
+        "Namespace 'kubeflow': RoleBinding, Role, ConfigMap, Secret 'tributary-steps' of release 'tributary' "
+        "in namespace 'tributary' is there. Set tributary_release to another name."
+    )
+    gone = world.play("uninstall", **second)
+    assert (gone.code, gone.changed) == (0, 0), gone.printed
+    assert "Secret kubeflow/tributary-steps: is not ours, it is of a release in namespace 'tributary'" in gone.said
+    assert [kind for kind in LINK if look(world, kind) is None] == []
 
 
 @pytest.mark.parametrize("playbook", ["install", "uninstall"])
