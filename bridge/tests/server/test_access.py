@@ -236,12 +236,29 @@ def test_without_the_kubernetes_package_a_kubeconfig_is_refused(monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    "url", ["http://user:{}@host:9", "https://{}@host/pipeline", "http://user:a/{}@host", "user:{}@host"]
+    "url",
+    [
+        *("http://user:{}@host:9", "https://{}@host/pipeline", "http://user:a/{}@host", "user:{}@host"),
+        *("https:/user:{}@host", "//user:{}@host", "http:///user:{}@host", "http://https://user:{}@host"),
+        *("https//user:{}@host", " https://user:{}@host", "ftp://user:{}@host", "user:/{}@host"),
+    ],
 )
 def test_a_password_in_the_url_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(Refused, match="a user or a password") as refused:
         access.door(url.format(SECRET), Keys())
     assert SECRET not in refused.value.message and access.TOKEN_SETTING in refused.value.message
+
+
+@pytest.mark.parametrize("url", ["host.there/{}@host", "user:80/{}@host", "https;//user/{}@host"])
+def test_what_is_no_url_and_may_hold_a_password_is_not_repeated(url: str) -> None:
+    with pytest.raises(Refused, match="begins with http:// or https://") as refused:
+        access.door(url.format(SECRET), Keys())
+    assert SECRET not in refused.value.message and access.URL_SETTING in refused.value.message
+
+
+def test_what_is_no_url_is_named() -> None:
+    with pytest.raises(Refused, match="'host:9' is no URL"):
+        access.door("host:9", Keys())
 
 
 @pytest.mark.parametrize("url", ["http://host:9/user/me@home", "https://host/?to=me@home", "http://[::1]:80/a@b"])

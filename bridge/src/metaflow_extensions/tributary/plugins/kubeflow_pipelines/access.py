@@ -29,6 +29,8 @@ POD_NAMESPACE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 # A URL that begins so goes through the Kubernetes API server to a Service.
 KUBECONFIG = "kubeconfig:"
+# What stands in front of a URL's host, also where it is mistyped: one slash, three, no colon, or two schemes.
+_SCHEME = re.compile(r"\s*(\w*:?/+)?(\w+:/{2,})*")
 # A user, or a user and a password, in front of a URL's host; the password may hold what should be written as %2F.
 _USER_PART = re.compile(r"[^/?#]*@|[^/?#:\[]*:(?!\d*([/?#]|$)).*@", re.DOTALL)
 
@@ -89,13 +91,15 @@ def door(url: str | None, keys: Keys) -> Door:
         raise Refused(f"Kubeflow Pipelines: no URL is known. Set {URL_SETTING} or give --url.")
     if url.startswith(KUBECONFIG):
         return _through_kubernetes(url.removeprefix(KUBECONFIG))
-    if _USER_PART.match(url.partition("://")[2] or url):
+    if _USER_PART.match(_SCHEME.sub("", url, count=1)):
         raise Refused(
             "Kubeflow Pipelines: its URL holds a user or a password, which would be shown and not be used. Take that "
             f"out of {URL_SETTING}, {SDK_URL} or --url, and set {TOKEN_SETTING} or {COOKIES_SETTING}."
         )
     if not url.startswith(("http://", "https://")):
-        raise Refused(f"Kubeflow Pipelines: {url!r} is no URL. It begins with http:// or https://; set {URL_SETTING}.")
+        # What cannot be taken apart may hold a password in front of an @.
+        shown = "what is given" if "@" in url else repr(url)
+        raise Refused(f"Kubeflow Pipelines: {shown} is no URL. It begins with http:// or https://; set {URL_SETTING}.")
     if keys.ca_file and not Path(keys.ca_file).is_file():
         raise Refused(f"{CA_SETTING}: {keys.ca_file!r} is no file. Name the file with the server's certificates.")
     return Door(url.rstrip("/"), lambda: _headers(keys), _proof(keys), keys.ca_file)
