@@ -2,10 +2,15 @@
 
 import re
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from metaflow.datastore import FlowDataStore
+from metaflow.mflog import TASK_LOG_SOURCE
+from metaflow.mflog.mflog import decorate
+from metaflow.plugins.datastores.local_storage import LocalStorage
 
 from bridge.tests.lib.commands import command
 from bridge.tests.lib.kubeflow import Kubeflow
@@ -64,6 +69,8 @@ if "UNREADY" in os.environ:
 class WordyFlow(FlowSpec):
     @step
     def start(self):
+        if "RAISES" in os.environ:
+            raise ValueError("of the step")
         self.next(self.end)
 
 """ + ending("WordyFlow")
@@ -180,6 +187,124 @@ def test_all_tasks_stand_in_the_order_of_the_flow() -> None:
     assert [task.step for task in found] == ["gang"] * 3 + ["climb"] * 6
 
 
+class Asked(LocalStorage):  # type: ignore[misc]  # Metaflow has no types.
+    """Metaflow's datastore in a folder, which counts what is asked of it, and lists as that on S3 does."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        self.look_ups: list[int] = []
+        self._listing = False
+
+    def is_file(self, paths: list[str]) -> list[bool]:
+        if not self._listing:
+            self.look_ups.append(len(paths))
+        return list(super().is_file(paths))
+
+    def list_content(self, paths: list[str]) -> list[LocalStorage.list_content_result]:
+        self._listing = True
+        try:
+            return [each._replace(path=f"{each.path}/") for each in super().list_content(paths)]
+        finally:
+            self._listing = False
+
+
+class Run:
+    """A run whose tasks began, or failed before."""
+
+    def __init__(self, root: Path) -> None:
+        self.datastore = FlowDataStore("WordyFlow", storage_impl=Asked, ds_root=str(root))
+        self.asked: Asked = self.datastore._storage_impl
+
+    def attempt(self, step: str, task: str, attempt: int, began: bool) -> None:
+        """An attempt that left a log, after Metaflow began it or without."""
+        writer = self.datastore.get_task_datastore(RUN, step, task, attempt=attempt, mode="w")
+        if began:
+            writer.init_task()
+        said = decorate(TASK_LOG_SOURCE, f"{task} {attempt} {'began' if began else 'never began'}\n".encode())
+        writer.save_logs(TASK_LOG_SOURCE, {"stdout": b"", "stderr": said})
+
+    def shown(
+        self, *failed: tuple[str, tuple[int, ...]], place: str | None = None, attempt: int | None = None
+    ) -> list[str]:
+        where = None if place is None else Place.parse(place)
+        found = shown_tasks(self.datastore, RUN, ["start", "train", "climb", "gang"], where, attempt, failed)
+        return [line.text for task in found for line in task.lines("stderr")]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path)
+
+
+def attempts(run: Run, step: str, task: str, *began: bool) -> None:
+    for number, each in enumerate(began):
+        run.attempt(step, task, number, each)
+
+
+def test_an_attempt_that_never_began_counts_behind_one_that_did(run: Run) -> None:
+    attempts(run, "start", "t-start", True, False, False)
+    assert run.shown(("start", ())) == ["t-start 2 never began"]
+    assert run.shown(("start", ()), attempt=1) == ["t-start 1 never began"]
+    assert run.shown(("start", ()), attempt=0) == ["t-start 0 began"]
+    assert run.shown() == ["t-start 0 began"]
+
+
+def test_an_attempt_that_began_counts_behind_one_that_did_not(run: Run) -> None:
+    attempts(run, "start", "t-start", False, True)
+    assert run.shown(("start", ())) == ["t-start 1 began"]
+
+
+@pytest.mark.parametrize(
+    ("place", "wanted"),
+    [
+        (None, ["t-climb-4 0 began", "t-climb-4-r1 0 began", "t-climb-4-r2 1 never began"]),
+        ("climb/4-r2", ["t-climb-4-r2 1 never began"]),
+        ("climb-r1", ["t-climb-4-r1 0 began"]),
+        ("climb/5", []),
+    ],
+)
+def test_a_round_that_never_began_is_shown_behind_those_that_did(
+    run: Run, place: str | None, wanted: Sequence[str]
+) -> None:
+    for task in ("t-climb-4", "t-climb-4-r1"):
+        attempts(run, "climb", task, True)
+    attempts(run, "climb", "t-climb-4-r2", False, False)
+    assert run.shown(("climb", (4,)), place=place) == wanted
+
+
+def test_rounds_in_front_of_the_last_that_began_are_not_asked_for(run: Run) -> None:
+    for task in ("t-climb", "t-climb-r1", "t-climb-r2"):
+        attempts(run, "climb", task, True)
+    attempts(run, "climb", "t-climb-r3", False)
+    assert run.shown(("climb", ()))[-1] == "t-climb-r3 0 never began"
+    of_round_2, of_round_3 = 5, 6
+    assert run.asked.look_ups[-1] == of_round_2 + of_round_3
+
+
+def test_nodes_of_a_gang_that_never_began_are_shown_beside_those_that_did(run: Run) -> None:
+    attempts(run, "gang", "control-t-gang-3-0", True)
+    attempts(run, "gang", "worker-t-gang-3-0", False)
+    attempts(run, "gang", "worker-t-gang-4-0", False)
+    wanted = ["control-t-gang-3-0 0 began", "worker-t-gang-3-0 0 never began"]
+    assert run.shown(("gang", (3,))) == wanted
+
+
+def test_the_datastore_is_asked_once_for_all_that_never_began(run: Run) -> None:
+    failed = [("train", (index,)) for index in range(100)]
+    for _, (index,) in failed:
+        attempts(run, "train", f"t-train-{index}", False)
+    attempts(run, "train", "t-train-100", False)
+    assert run.shown(*failed) == [f"t-train-{index} 0 never began" for index in range(100)]
+    assert len(run.asked.look_ups) == 1
+    assert run.shown(*failed, place="train/7") == ["t-train-7 0 never began"]
+    assert run.asked.look_ups[1:] == [6]
+
+
+def test_the_datastore_is_not_asked_where_nothing_was_stored(run: Run) -> None:
+    assert run.shown(("train", (0,)), ("start", ())) == []
+    assert run.asked.look_ups == []
+
+
 @pytest.mark.slow
 def test_the_tasks_of_a_step_are_shown_in_the_order_of_their_indexes(folder: Path, kubeflow: Kubeflow) -> None:
     done = logs(folder, kubeflow, "work", "--stdout")
@@ -215,17 +340,34 @@ def test_of_a_pod_that_never_ran_the_reason_is_shown(folder: Path, kubeflow: Kub
 @pytest.mark.slow
 def test_what_failed_before_metaflow_began_it_shows_what_the_runner_stored(tmp_path: Path, kubeflow: Kubeflow) -> None:
     folder = with_run(tmp_path, UNREADY)
-    run = SmallKubeflow(describe(folder / "wordy_flow.py", folder), folder, run="run-1", flows=folder)
-    pod = run.pod("start", UNREADY="yes")
-    _out, err = pod.communicate(timeout=120)
-    assert pod.returncode != 0 and "no_such_package" in err
-    failed = {"type": "Pod", "phase": "Failed", "message": "main: Error (exit code 1)", "name": "wf-1.root.start"}
-    kubeflow.workflows["run-1"] = {"metadata": {"name": "wf-1"}, "status": {"nodes": {"n": failed}}}
+    start_fails(folder, kubeflow, "UNREADY")
     for words in (("start",), ("start", "--attempt", "0"), ()):
         done = logs(folder, kubeflow, *words)
         assert (done.returncode, done.stdout.count("No module named 'no_such_package'")) == (0, 1), done.stdout
     assert logs(folder, kubeflow, "start", "--follow").stdout.count("t-start ModuleNotFoundError") == 1
     assert "exit code 1" in logs(folder, kubeflow, "start", "--attempt", "1").stdout
+
+
+@pytest.mark.slow
+def test_what_failed_before_metaflow_began_it_is_shown_behind_an_attempt_that_began(
+    tmp_path: Path, kubeflow: Kubeflow
+) -> None:
+    folder = with_run(tmp_path, UNREADY)
+    start_fails(folder, kubeflow, "RAISES", "UNREADY")
+    shown = logs(folder, kubeflow, "start").stdout
+    assert "No module named 'no_such_package'" in shown and "of the step" not in shown
+    assert "of the step" in logs(folder, kubeflow, "start", "--attempt", "0").stdout
+
+
+def start_fails(folder: Path, kubeflow: Kubeflow, *variables: str) -> None:
+    """An attempt of the first step that fails with each of the variables, and what Kubeflow says of it."""
+    run = SmallKubeflow(describe(folder / "wordy_flow.py", folder), folder, run="run-1", flows=folder)
+    for attempt, variable in enumerate(variables):
+        pod = run.pod("start", (), attempt, **{variable: "yes"})
+        _out, err = pod.communicate(timeout=120)
+        assert pod.returncode != 0, err
+    failed = {"type": "Pod", "phase": "Failed", "message": "main: Error (exit code 1)", "name": "wf-1.root.start"}
+    kubeflow.workflows["run-1"] = {"metadata": {"name": "wf-1"}, "status": {"nodes": {"n": failed}}}
 
 
 @pytest.mark.slow

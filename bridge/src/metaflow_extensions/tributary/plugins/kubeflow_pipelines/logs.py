@@ -1,7 +1,7 @@
 """What the tasks of a run wrote, out of the flow's datastore: Metaflow's own stored logs."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from metaflow.datastore import TaskDataStore
 from metaflow.mflog import LOG_SOURCES, TASK_LOG_SOURCE
 from metaflow.mflog.mflog import merge_logs, utc_to_local
 
-from .pod.ids import PARAMETERS_STEP, gang, task_id
+from .pod.ids import PARAMETERS_STEP
 from .refusals import Refused
 
 _PLACE = re.compile(r"(?P<step>\w+)(?P<path>(/\d+)*)(-r(?P<round>\d+))?")
@@ -91,31 +91,69 @@ def tasks(
 ) -> list[TaskLogs]:
     """The tasks of the run that have begun, in the order of their steps and then of their indexes.
 
-    Those among `failed`, by step and indexes, that Metaflow never began are there too when the runner has stored logs:
-    what fails before that, an import of the flow's file or the making of an environment, leaves nothing else.
+    What fails before Metaflow begins, an import of the flow's file or the making of an environment, leaves nothing but
+    the logs that the runner stored. So of those among `failed`, by step and indexes, what Metaflow never began is shown
+    too: a task, a round of it or a node of its gang, and in place of the last attempt that began one behind it.
     """
     steps = None if place is None else [place.step]
     found = flow_datastore.get_task_datastores(run_id, steps=steps, allow_not_done=True)
-    begun = [TaskLogs(task, attempt) for task in found if task.step_name != PARAMETERS_STEP]
-    known = {(task.step, task.path) for task in begun}
-    unbegun = [each for each in failed if each not in known and (place is None or place.holds(*each))]
-    shown = [*begun, *(logs for each in unbegun for logs in _unbegun(flow_datastore, run_id, *each, attempt))]
-    wanted = [task for task in shown if place is None or place.holds(task.step, task.path, task.round)]
+    shown = {
+        (task.step_name, task.task_id): TaskLogs(task, attempt) for task in found if task.step_name != PARAMETERS_STEP
+    }
+    asked = {each for each in failed if place is None or place.holds(*each)}
+    shown |= {
+        (step, task): TaskLogs(_logs_alone(flow_datastore, run_id, step, task, last), last)
+        for (step, task), last in _unbegun(flow_datastore, run_id, asked, shown, attempt).items()
+    }
+    wanted = [task for task in shown.values() if place is None or place.holds(task.step, task.path, task.round)]
     return sorted(wanted, key=lambda task: _rank(task, order))
 
 
 def _unbegun(
-    flow_datastore: Any, run_id: str, step: str, path: tuple[int, ...], attempt: int | None
-) -> Iterator[TaskLogs]:
-    """A task's logs without the attempt's file that Metaflow writes when it begins; of a gang, node 0's."""
-    asked = range(metaflow_config.MAX_ATTEMPTS) if attempt is None else [attempt]
-    for task in (task_id(step, path), *gang(step, path, 1)):
-        stored = flow_datastore.get_task_datastore(run_id, step, task, attempt=asked[0], allow_not_done=True)
-        for each in reversed(asked):
-            name = TaskDataStore.metadata_name_for_attempt(f"{TASK_LOG_SOURCE}_stderr.log", each)
-            if stored.has_metadata(name, add_attempt=False):
-                yield TaskLogs(stored, each)
-                break
+    flow_datastore: Any,
+    run_id: str,
+    failed: Collection[tuple[str, tuple[int, ...]]],
+    begun: Mapping[tuple[str, str], TaskLogs],
+    attempt: int | None,
+) -> dict[tuple[str, str], int]:
+    """The last attempt, or the one asked for, that left logs and never began; by step and id of the tasks that have one
+    behind all that began. A listing names the rounds and the nodes, and then all files are asked for at once.
+    """
+    if not failed:
+        return {}
+    storage = flow_datastore._storage_impl
+    folders = [
+        storage.path_join(flow_datastore.flow_name, run_id, step) for step in sorted({step for step, _ in failed})
+    ]
+    rounds: dict[tuple[str, tuple[int, ...]], int] = {}
+    for task in begun.values():
+        rounds[task.step, task.path] = max(task.round, rounds.get((task.step, task.path), 0))
+    files: dict[str, tuple[str, str, int]] = {}
+    for listed in storage.list_content(folders):
+        # S3 names a folder with a slash behind it.
+        folder = listed.path.rstrip("/")
+        step, task_id = storage.path_split(folder)[-2:]
+        path, round, _ = _parts(task_id)
+        # A round in front of one that began has ended well.
+        if (step, path) in failed and round >= rounds.get((step, path), 0):
+            for each in _attempts_to_ask(begun.get((step, task_id)), attempt):
+                name = TaskDataStore.metadata_name_for_attempt(f"{TASK_LOG_SOURCE}_stderr.log", each)
+                files[storage.path_join(folder, name)] = step, task_id, each
+    there = storage.is_file(list(files)) if files else []
+    # In the order of the attempts, so that the last one stays.
+    return {(step, task): each for (step, task, each), stored in zip(files.values(), there, strict=True) if stored}
+
+
+def _attempts_to_ask(begun: TaskLogs | None, attempt: int | None) -> Sequence[int]:
+    """The attempts of a task that may have left logs and are not among what began."""
+    if attempt is not None:
+        return [attempt] if begun is None else []
+    return range(0 if begun is None else begun.attempt + 1, metaflow_config.MAX_ATTEMPTS)
+
+
+def _logs_alone(flow_datastore: Any, run_id: str, step: str, task: str, attempt: int) -> Any:
+    """A task without its artifacts: Metaflow would look for each attempt that may have begun, one after the other."""
+    return flow_datastore.get_task_datastore(run_id, step, task, attempt=attempt, data_metadata={}, allow_not_done=True)
 
 
 class Follower:
