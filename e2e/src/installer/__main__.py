@@ -104,8 +104,9 @@ def install(settings: Settings, *, dry_run: bool, own_values: Sequence[Path], wi
 
 
 def look(settings: Settings, own_values: Sequence[Path]) -> None:
-    """Say what `install` would do. Writes nothing but what the playbooks' check mode needs, and that apart; programs that
-    a cluster is asked with go into the cache where this machine has none.
+    """Say what `install` would do. Writes nothing but what the playbooks' check mode needs, and that apart.
+
+    Programs that a cluster is asked with go into the cache where this machine has none.
     """
     if settings.context:
         with tempfile.TemporaryDirectory() as folder:

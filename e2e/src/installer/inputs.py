@@ -58,13 +58,14 @@ def _values(profile: str, files: Sequence[Path]) -> Iterator[str]:
         yield f"VALUES: {said_by}, at {place}: {error.message}. Look at charts/tributary/values.yaml."
 
 
-def _that_say(error: ValidationError, read: Mapping[Path, Mapping[str, Any]]) -> list[Path]:
+def _that_say(error: ValidationError, read: dict[Path, dict[str, Any]]) -> list[Path]:
     """The last of the files that has the place of the error, which is what counts; all of them when none has it."""
     place = tuple(error.absolute_path)
     places = [place]
     if error.validator == "additionalProperties":
-        known = error.schema.get("properties", {})
-        places = [(*place, key) for key in error.instance if key not in known]
+        schema: Any = error.schema
+        given: Any = error.instance
+        places = [(*place, key) for key in given if key not in schema.get("properties", {})]
     last = next((file for file, values in reversed(read.items()) if any(_has(values, each) for each in places)), None)
     return list(read) if last is None else [last]
 
