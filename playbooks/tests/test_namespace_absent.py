@@ -135,7 +135,7 @@ def test_what_kubernetes_puts_there_by_itself_does_not_keep_it(
     put(cluster, "Lease", made, "leader", {}, api_version="coordination.k8s.io/v1")
     slices: dict[str, Any] = {"addressType": "IPv4", "endpoints": []}
     put(cluster, "EndpointSlice", made, "a-database-1", {}, api_version="discovery.k8s.io/v1", **slices)
-    put(cluster, "ControllerRevision", made, "a-database-1", {}, api_version="apps/v1", revision=1)
+    put(cluster, "ControllerRevision", made, "a-database-1", {}, api_version="apps/v1", revision=1, data={})
     # What comes and goes with its owner, and what of the release has not gone yet.
     put(cluster, "Pod", made, "b-runs-on", {}, spec=POD_SPEC, owned=True)
     put(cluster, "Pod", made, "a-ends", OWNER, spec=POD_SPEC)
