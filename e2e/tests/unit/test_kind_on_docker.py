@@ -20,6 +20,8 @@ from laptop.recorder import Recorder
 
 NODE = "nowhere-control-plane"
 INSPECT = ("docker", "container", "inspect", NODE)
+# How the cluster is asked whether it was ever complete.
+COMPLETE = ("get", "storageclass,persistentvolume")
 
 
 def kubectl_words(settings: Settings) -> tuple[str, ...]:
@@ -203,7 +205,7 @@ def test_a_cluster_that_was_complete_and_answers_is_kept(
 ) -> None:
     (settings.state / "made").touch()
     recorder.answer(*INSPECT, text=container(mark))
-    recorder.answer(*kubectl_words(settings), "get", "storageclass", **answer)
+    recorder.answer(*kubectl_words(settings), *COMPLETE, **answer)
     make_anew(provider)
     assert not removed(recorder)
 
@@ -260,12 +262,15 @@ def test_an_engine_that_is_silent_is_not_taken_for_one_without_the_cluster(
     assert (settings.state / "made").exists()
 
 
+@pytest.mark.parametrize("found", ["storageclass.storage.k8s.io/standard", "persistentvolume/pvc-1"])
 def test_a_complete_cluster_without_its_mark_gets_it_again(
-    provider: Provider, recorder: Recorder, settings: Settings, mark: str
+    found: str, provider: Provider, recorder: Recorder, settings: Settings, mark: str
 ) -> None:
-    """As when the start was ended between kind's end and the mark: the next reboot would cost the data."""
+    """As when the start was ended between kind's end and the mark: the next reboot would cost the data. Its user may
+    have put another storage class in the place of kind's.
+    """
     recorder.answer(*INSPECT, text=container(mark))
-    recorder.answer(*kubectl_words(settings), "get", "storageclass", text="storageclass.storage.k8s.io/standard\n")
+    recorder.answer(*kubectl_words(settings), *COMPLETE, text=f"{found}\n")
     run(provider)
     assert (settings.state / "made").exists()
     assert not removed(recorder)
@@ -279,7 +284,7 @@ def test_a_cluster_that_may_be_complete_is_asked_again(
     """The state was lost, so that nothing tells whether kind came to its end but the cluster itself."""
     monkeypatch.setattr(command, "PAUSE", 0.0)
     recorder.answer(*INSPECT, text=container(mark))
-    question = (*kubectl_words(settings), "get", "storageclass")
+    question = (*kubectl_words(settings), *COMPLETE)
     recorder.answer(*question, text="storageclass.storage.k8s.io/standard\n", code=1 - answers)
     recorder.answer(*question, code=1, once=True)
     if answers:
@@ -295,7 +300,7 @@ def test_a_cluster_at_which_kind_did_not_come_to_its_end_is_made_anew(
     provider: Provider, recorder: Recorder, settings: Settings, mark: str
 ) -> None:
     recorder.answer(*INSPECT, text=container(mark))
-    recorder.answer(*kubectl_words(settings), "get", "storageclass", text="")
+    recorder.answer(*kubectl_words(settings), *COMPLETE, text="")
     assert any("a half-made cluster is removed" in line for line in make_anew(provider))
     assert removed(recorder)
 

@@ -237,18 +237,21 @@ class Kind:
     def _is_complete(self) -> bool:
         """Whether kind came to its end, ever: the storage class is the last thing that it makes.
 
-        What was complete once and answers is kept, whatever became of that class. Of the rest no silence is taken for
-        a no. Raises Failed where there is no answer.
+        What was complete once and answers is kept, whatever became of that class, and what has a volume holds data. Of
+        the rest no silence is taken for a no. Raises Failed where there is no answer.
         """
         if self._made.exists():
             return True
         for attempt in range(_ASKED):
             time.sleep(command.PAUSE * attempt)
-            if (classes := self._kubectl().ask("get", "storageclass", "--output=name")) is not None:
+            if (found := self._kubectl().ask("get", "storageclass,persistentvolume", "--output=name")) is not None:
                 break
         else:
             raise Failed("The cluster answers, but does not say whether it is complete, so it is left as it is.")
-        if "storageclass.storage.k8s.io/standard" not in classes.split():
+        names = found.split()
+        if "storageclass.storage.k8s.io/standard" not in names and not any(
+            name.startswith("persistentvolume/") for name in names
+        ):
             return False
         self._made.touch()
         return True
