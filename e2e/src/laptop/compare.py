@@ -57,21 +57,11 @@ class SeenTask:
     children: frozenset[Place]
 
 
+# Gives the cards of a metaflow.Task.
 Cards = Callable[[Any], Iterable[Any]]
 
 
-def stock_cards(task: Any) -> Iterable[Any]:
-    """The cards of a metaflow.Task. Metaflow raises where there is none."""
-    from metaflow.cards import get_cards
-    from metaflow.plugins.cards.exception import CardNotPresentException
-
-    try:
-        return list(get_cards(task))
-    except CardNotPresentException:
-        return ()
-
-
-def tasks(run: Any, cards: Cards = stock_cards) -> dict[Place, SeenTask]:
+def tasks(run: Any, cards: Cards) -> dict[Place, SeenTask]:
     """All tasks of a metaflow.Run by their places. Two tasks at one place raise ValueError."""
     found: dict[Place, Any] = {}
     for step in run:
@@ -83,7 +73,7 @@ def tasks(run: Any, cards: Cards = stock_cards) -> dict[Place, SeenTask]:
     return {place: _seen(task, of_pathspec, cards) for place, task in found.items()}
 
 
-def differences(here: Any, there: Any, cards: Cards = stock_cards) -> list[str]:
+def differences(here: Any, there: Any, cards: Cards) -> list[str]:
     """What a run on the cluster has otherwise than the run on the laptop, a sentence each; empty when equal."""
     wanted, found = tasks(here, cards), tasks(there, cards)
     wrong = []

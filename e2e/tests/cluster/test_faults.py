@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,67 @@ from laptop.shell import Laptop
 
 pytestmark = pytest.mark.cluster
 FLOWS = Path(__file__).parent / "flows"
+HELD = FLOWS / "gate_flow.py"
 VICTIM = FLOWS / "victim_flow.py"
+GRACES = {"deleted": 30, "forced": 0}
+SAID = {
+    "deleted": "it was told to end by a signal from outside (SIGTERM, exit code 143)",
+    "forced": "its pod was deleted while it ran",
+}
+
+
+@dataclass(frozen=True)
+class Started:
+    """Runs that wait at gates: one whose platform is struck, and two that lose a pod."""
+
+    held: tuple[Gate, str]
+    victims: dict[str, tuple[Gate, str]]
+
+
+@pytest.fixture(scope="module")
+def started(laptop: Laptop, new_gate: Callable[[], Gate]) -> Started:
+    """All runs side by side, for that they start takes the longest."""
+
+    def start(flow: Path) -> tuple[Gate, str]:
+        gate = new_gate()
+        return gate, laptop.trigger(flow, "--gate", gate.key)
+
+    for flow in (HELD, VICTIM):
+        laptop.deploy(flow)
+    return Started(held=start(HELD), victims={how: start(VICTIM) for how in GRACES})
+
+
+@pytest.fixture(scope="module")
+def struck(started: Started, settings: Settings, kubernetes_api: Any) -> dict[str, str]:
+    """The runs that have lost a pod, by how. Both lose theirs at once, for one is given time to end."""
+    for how, (gate, _) in started.victims.items():
+        pod = gate.arrived("arrived")
+        kubernetes_api.delete_namespaced_pod(pod, settings.kubeflow_namespace, grace_period_seconds=GRACES[how])
+    return {how: run_id for how, (_, run_id) in started.victims.items()}
+
+
+@pytest.mark.parametrize("how", GRACES)
+def test_a_run_ends_when_a_step_pod_is_deleted(
+    how: str, struck: dict[str, str], laptop: Laptop, metaflow: Any, kubeflow: Any
+) -> None:
+    """Retried, or failed with the very reason at the very step: Kubeflow Pipelines decides."""
+    run_id = struck[how]
+    state = end_state(kubeflow, run_id)
+    done = done_once(metaflow.Run(f"VictimFlow/{run_id}"))
+    if state == "SUCCEEDED":
+        assert set(done) == {Place("start"), Place("victim"), Place("end")}
+        assert done[Place("victim")].attempt == 1
+        assert done[Place("end")].artifacts["report"] == "result 21"
+    else:
+        assert state == "FAILED"
+        assert set(done) == {Place("start")}
+        assert errors(status(laptop, VICTIM, run_id)) == {"victim": SAID[how]}
 
 
 def test_a_run_survives_the_death_of_the_service_and_of_the_database(
-    laptop: Laptop, settings: Settings, kubernetes_api: Any, gate: Gate, metaflow: Any, kubeflow: Any
+    started: Started, settings: Settings, kubernetes_api: Any, metaflow: Any, kubeflow: Any
 ) -> None:
-    flow = FLOWS / "gate_flow.py"
-    laptop.deploy(flow)
-    run_id = laptop.trigger(flow, "--gate", gate.key)
+    gate, run_id = started.held
     gate.both_arrived()
     for component in ("metadata-service", "database"):
         _kill_pod_of(kubernetes_api, settings, component)
@@ -39,48 +92,6 @@ def test_a_run_survives_the_death_of_the_service_and_of_the_database(
     assert set(done) == {Place("start"), *work, Place("join"), Place("end")}
     assert [done[place].artifacts["after"] for place in work] == [7, 11]
     assert done[Place("end")].artifacts["report"] == "total 18"
-
-
-GRACES = {"deleted": 30, "forced": 0}
-SAID = {
-    "deleted": "it was told to end by a signal from outside (SIGTERM, exit code 143)",
-    "forced": "its pod was deleted while it ran",
-}
-
-
-@pytest.fixture(scope="module")
-def victims(laptop: Laptop, new_gate: Callable[[], Gate]) -> dict[str, tuple[Gate, str]]:
-    """Runs whose step waits to be ended, with their gates. They start side by side, for that takes the longest."""
-    laptop.deploy(VICTIM)
-    gates = {how: new_gate() for how in GRACES}
-    return {how: (gate, laptop.trigger(VICTIM, "--gate", gate.key)) for how, gate in gates.items()}
-
-
-@pytest.mark.parametrize("how", GRACES)
-def test_a_run_ends_when_a_step_pod_is_deleted(
-    how: str,
-    victims: dict[str, tuple[Gate, str]],
-    laptop: Laptop,
-    settings: Settings,
-    kubernetes_api: Any,
-    metaflow: Any,
-    kubeflow: Any,
-) -> None:
-    """Retried, or failed with the very reason at the very step: Kubeflow Pipelines decides."""
-    gate, run_id = victims[how]
-    pod = gate.arrived("arrived")
-    kubernetes_api.delete_namespaced_pod(pod, settings.kubeflow_namespace, grace_period_seconds=GRACES[how])
-
-    state = end_state(kubeflow, run_id)
-    done = done_once(metaflow.Run(f"VictimFlow/{run_id}"))
-    if state == "SUCCEEDED":
-        assert set(done) == {Place("start"), Place("victim"), Place("end")}
-        assert done[Place("victim")].attempt == 1
-        assert done[Place("end")].artifacts["report"] == "result 21"
-    else:
-        assert state == "FAILED"
-        assert set(done) == {Place("start")}
-        assert errors(status(laptop, VICTIM, run_id)) == {"victim": SAID[how]}
 
 
 def _kill_pod_of(api: Any, settings: Settings, component: str) -> None:

@@ -21,6 +21,7 @@ from installer import demo
 from laptop.compare import differences
 from laptop.ends import end_state
 from laptop.shell import Laptop
+from laptop.stored_cards import StoredCards
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.support import Support
 
 FLOWS = sorted((Path(__file__).parents[3] / "bridge" / "tests" / "flows").glob("*_flow.py"))
@@ -156,7 +157,7 @@ def test_a_run_reads_as_on_the_laptop(name: str, pairs: Any, metaflow: Any, kube
     laptop_run = pairs[name].laptop.result()
     assert kubeflow.get_run(cluster_run.removeprefix("kfp-")).state == "SUCCEEDED"
     assert metaflow.Run(f"{of}/{cluster_run}").successful
-    assert differences(metaflow.Run(f"{of}/{laptop_run}"), metaflow.Run(f"{of}/{cluster_run}")) == []
+    assert differences(metaflow.Run(f"{of}/{laptop_run}"), metaflow.Run(f"{of}/{cluster_run}"), StoredCards()) == []
 
 
 def _flow_name(flow: Path) -> str:

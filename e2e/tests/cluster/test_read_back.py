@@ -11,6 +11,7 @@ from cluster.kubectl import Kubectl
 from cluster.settings import Settings
 from installer import demo
 from laptop.shell import Laptop
+from laptop.stored_cards import StoredCards
 
 pytestmark = pytest.mark.cluster
 STEPS = {"start": 1, "train": 4, "choose": 1, "end": 1}
@@ -29,6 +30,14 @@ def test_metaflow_sees_every_task_of_the_run(run_id: str, demo_run: demo.DemoRun
     assert run.successful
     assert {step.id: len(list(step)) for step in run} == STEPS
     assert run.data.report == demo_run.report
+
+
+def test_the_one_card_is_at_the_step_that_makes_it(run_id: str, metaflow: Any) -> None:
+    """By the very reading that compares the cards of runs: what it does not find is compared with nothing."""
+    cards = StoredCards()
+    run = metaflow.Run(f"{demo.FLOW_NAME}/{run_id}")
+    found = [(step.id, card.type) for step in run for task in step for card in cards(task)]
+    assert found == [("choose", "blank")]
 
 
 @pytest.mark.parametrize("library", ["boto3", "minio"])
