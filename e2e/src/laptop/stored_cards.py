@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-# Below the root of a run's cards: steps/<step>/tasks/<task>/cards/<file>; beside `cards`, what is drawn during a task.
-_WITH_STEP, _CARDS = "steps", "cards"
-
 
 class StoredCards:
     """Gives the cards of a metaflow.Task by `get_cards`, for those tasks that have any.
@@ -38,9 +35,10 @@ def having_cards(flow: str, run_id: str, files: Iterable[str]) -> frozenset[str]
     found = set()
     for file in files:
         match file.split("/"):
-            case [steps, step, "tasks", task, kind, _] if steps == _WITH_STEP:
-                if kind == _CARDS:
-                    found.add(f"{flow}/{run_id}/{step}/{task}")
+            case ["steps", step, "tasks", task, "cards", _]:
+                found.add(f"{flow}/{run_id}/{step}/{task}")
+            case ["steps", _, "tasks", _, "runtime", _]:  # what is drawn while a task runs
+                pass
             case _:
                 raise ValueError(f"{file} is at no place that Metaflow gives to a card of {flow}/{run_id}")
     return frozenset(found)

@@ -18,7 +18,15 @@ def test_only_tasks_with_a_stored_card_have_one() -> None:
     assert having_cards("F", "kfp-1", files) == {"F/kfp-1/choose/t-a", "F/kfp-1/train/7"}
 
 
-@pytest.mark.parametrize("file", ["tasks/7/cards/default-0123.html", "steps/train/tasks/7/default-0123.html", "else"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "tasks/7/cards/default-0123.html",
+        "steps/train/tasks/7/default-0123.html",
+        "steps/train/tasks/7/drawn/default-0123.html",
+        "else",
+    ],
+)
 def test_a_file_elsewhere_is_no_silent_lack_of_cards(file: str) -> None:
     with pytest.raises(ValueError, match=f"{file} is at no place"):
         having_cards("F", "kfp-1", [file])
