@@ -35,6 +35,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_TEMPORARY] = folder
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests recorded of themselves. What they print is kept back by the workers of xdist."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", None) == "call":
+                for name, value in report.user_properties:
+                    terminalreporter.write_line(f"{name}: {value}")
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """Fail the session when something of the extension's is in the folder after all workers have ended."""

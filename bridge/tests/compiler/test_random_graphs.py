@@ -3,11 +3,10 @@ same inputs, whatever the cardinalities and choices are.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,7 +60,7 @@ def check(drawing: Drawing, fates: Fates, target: Target, copies: int) -> None:
     assert runner.ran == wanted
 
 
-def test_the_documents_run_what_metaflow_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_documents_run_what_metaflow_runs(record_property: Callable[[str, object], None]) -> None:
     counts: Counter[str] = Counter()
 
     @settings(max_examples=GRAPHS, deadline=None, derandomize=True, database=None)
@@ -83,8 +82,7 @@ def test_the_documents_run_what_metaflow_runs(capsys: pytest.CaptureFixture[str]
         check(drawing, Fates(numbers), target, copies)
 
     all_graphs()
-    with capsys.disabled():
-        print(f"\nrandom graphs: {dict(sorted(counts.items()))}")
+    record_property("random graphs", dict(sorted(counts.items())))
     assert counts["graphs"] >= GRAPHS
     for feature, share in SHARES.items():
         assert counts[feature] >= share * counts["graphs"], feature

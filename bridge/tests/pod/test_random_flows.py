@@ -3,6 +3,7 @@ the same artifacts.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,7 +44,7 @@ def check(drawing: Drawing, loops: Loops, shared: bool, folder: Path) -> None:
     [(8, 1, 0), *(pytest.param(100, 5, one, marks=[pytest.mark.long, pytest.mark.timeout(7200)]) for one in (1, 2))],
 )
 def test_the_runner_leaves_what_a_local_run_leaves(
-    flows: int, most: int, drawn_from: int, capsys: pytest.CaptureFixture[str]
+    flows: int, most: int, drawn_from: int, record_property: Callable[[str, object], None]
 ) -> None:
     counts: Counter[str] = Counter()
 
@@ -62,8 +63,7 @@ def test_the_runner_leaves_what_a_local_run_leaves(
             check(drawing, loops, shared, Path(folder))
 
     all_flows()
-    with capsys.disabled():
-        print(f"\nrandom flows: {dict(sorted(counts.items()))}")
+    record_property("random flows", dict(sorted(counts.items())))
     assert counts["flows"] >= flows
     for feature, share in SHARES.items():
         assert counts[feature] >= share * counts["flows"], feature

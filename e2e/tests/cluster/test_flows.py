@@ -26,15 +26,21 @@ from metaflow_extensions.tributary.plugins.kubeflow_pipelines.support import Sup
 
 FLOWS = sorted((Path(__file__).parents[3] / "bridge" / "tests" / "flows").glob("*_flow.py"))
 DEMO = next(flow for flow in FLOWS if flow.stem == "digits_flow")
-# Those of `make test`, and what each stands for. The others mix the same constructs otherwise.
+# The third of the cases that `make test` runs, and what each stands for. The others mix the same constructs otherwise.
+# Those of many pods come first, for what is begun last is waited for alone.
 CHOSEN = {
-    "digits_flow": "foreach, join, card and model, as the demo has run it",
     "nested_foreach_flow": "a foreach in a foreach",
     "switch_flow": "switches, one in an arm of another",
-    "parameters_flow": "parameters of every type",
-    "config_flow": "Configs of every kind",
     "retry_flow": "@retry and @catch, and a step that is killed",
     "timeout_flow": "@timeout",
+    "recursion_flow": "a switch that selects itself",
+    "custom_names_flow": "branches, a join that merges, first and last steps of other names",
+    "config_flow": "Configs of every kind",
+    "parameters_flow": "parameters of every type",
+    "project_flow": "@project",
+    "mutators_flow": "decorators of the user's own",
+    "single_step_flow": "one step alone",
+    "digits_flow": "foreach, join, card and model, as the demo has run it",
 }
 
 
@@ -78,7 +84,7 @@ GIVEN = {
     "given-recursion-pods": Case(_flow("recursion"), create=("--loops", "pods")),
 }
 CASES = {flow.stem: Case(flow) for flow in FLOWS} | GIVEN
-assert CHOSEN.keys() <= CASES.keys()
+assert CHOSEN.keys() <= CASES.keys() and 3 * len(CHOSEN) >= len(CASES)
 # Flows that the bridge refuses here, and the entry of support.py that says why.
 REFUSED: dict[str, Support] = {}
 # Each pod of a run costs half a second of processor time, and the laptop's runs take the rest of two cores.
@@ -144,7 +150,7 @@ def _here(laptop: Laptop, case: Case, settings: Settings) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in CHOSEN else pytest.mark.long) for name in CASES]
+    "name", [*CHOSEN, *(pytest.param(name, marks=pytest.mark.long) for name in CASES if name not in CHOSEN)]
 )
 def test_a_run_reads_as_on_the_laptop(name: str, pairs: Any, metaflow: Any, kubeflow: Any) -> None:
     """Tasks, attempts, artifacts, tags, cards, logs, parents and children, indexes: all by Metaflow's own client."""
