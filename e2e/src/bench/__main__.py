@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
 from bench import compiling, scenes, table
@@ -43,10 +44,10 @@ def main() -> int:
 
 def bridge(cluster: scenes.Cluster) -> tuple[list[Row], str]:
     """What a step costs, and a foreach in a foreach; and what compiling does."""
-    chains = scenes.chains(cluster)
-    rows = [*chains, *scenes.nested(cluster)]
+    rounds = scenes.chains(cluster)
+    rows = [*chain.from_iterable(rounds), *scenes.nested(cluster)]
     compiled = table.of_compiling(compiling.measure(cluster.laptop))
-    return rows, "\n\n".join((table.of_runs(rows), table.over(chains[0], chains[1:]), compiled))
+    return rows, "\n\n".join((table.of_runs(rows), table.over(rounds), compiled))
 
 
 def width(cluster: scenes.Cluster, splits: int) -> tuple[list[Row], str]:

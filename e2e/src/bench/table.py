@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from bench.compiling import Compiled, Wide
 
@@ -37,15 +38,28 @@ def of_runs(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def over(bare: Row, rows: Sequence[Row]) -> str:
-    """A line a run: what one of its steps takes beyond a bare one."""
+def over(rounds: Sequence[Sequence[Row]]) -> str:
+    """A line a flow: what one of its steps takes beyond a bare one, in the mean of the rounds and at the least and the
+    most. A round is the bare run and after it those of the flows, in the same order each time.
+
+    Raises ValueError when one of them has not run.
+    """
+    bare, *flows = ([_seconds_a_task(row) for row in rows] for rows in zip(*rounds, strict=True))
     lines = []
-    for row in rows:
-        if row.seconds_a_task is None or bare.seconds_a_task is None:
-            raise ValueError(f"{row.name}, {bare.name}: both must have run")
-        more = row.seconds_a_task - bare.seconds_a_task
-        lines.append(f"{row.name}: {more:+.1f} s a step over a bare one ({more / bare.seconds_a_task:+.0%})")
+    for row, each in zip(rounds[0][1:], flows, strict=True):
+        more = [seconds - yardstick for seconds, yardstick in zip(each, bare, strict=True)]
+        share = sum(more) / sum(bare)
+        lines.append(
+            f"{row.name}: {fmean(more):+.1f} s a step over a bare one ({share:+.0%}), "
+            f"in {len(rounds)} rounds from {min(more):+.1f} to {max(more):+.1f} s"
+        )
     return "\n".join(lines)
+
+
+def _seconds_a_task(row: Row) -> float:
+    if row.seconds_a_task is None:
+        raise ValueError(f"{row.name} has not run")
+    return row.seconds_a_task
 
 
 def of_compiling(measured: Sequence[Compiled]) -> str:

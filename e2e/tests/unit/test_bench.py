@@ -98,14 +98,25 @@ def created(called: list[list[str]]) -> list[list[str]]:
 
 def test_a_chain_is_run_in_pods_of_its_own_and_in_one(cluster: tuple[scenes.Cluster, list[list[str]]]) -> None:
     there, called = cluster
-    rows = scenes.chains(there)
-    assert created(called) == [["chain_flow.py", "--no-fuse"], ["chain_flow.py"]]
-    assert [row.name for row in rows] == ["bare chain of 6", "chain, a pod for each step", "chain, as it is"]
+    rounds = scenes.chains(there)
+    assert created(called) == [["chain_flow.py", "--no-fuse"], ["chain_flow.py"]] * 3
+    names = ["bare chain of 6", "chain, a pod for each step", "chain, as it is"]
+    assert [[row.name for row in rows] for rows in rounds] == [names] * 3
     assert "kubernetes:cpu=0.1,memory=256,image=registry/task:1" in called[0]
-    assert table.over(rows[0], rows[1:]).splitlines() == [
-        "chain, a pod for each step: +1.0 s a step over a bare one (+50%)",
-        "chain, as it is: +1.0 s a step over a bare one (+50%)",
+
+
+def test_what_a_step_takes_beyond_a_bare_one_is_the_mean_of_the_rounds() -> None:
+    rounds = [
+        [Row("bare", 4, 8, bare), Row("own", 4, 8, own), Row("fused", 4, 2, fused)]
+        for bare, own, fused in ((40.0, 40.0, 12.0), (32.0, 48.0, 8.0), (48.0, 52.0, 4.0))
     ]
+    # 0, 4 and 1 s a step on bare ones of 10, 8 and 12; each against the bare one of its own round.
+    assert table.over(rounds).splitlines() == [
+        "own: +1.7 s a step over a bare one (+17%), in 3 rounds from +0.0 to +4.0 s",
+        "fused: -8.0 s a step over a bare one (-80%), in 3 rounds from -11.0 to -6.0 s",
+    ]
+    with pytest.raises(ValueError, match="fused has not run"):
+        table.over([[Row("bare", 4, 8, 40.0), Row("fused", 4, 2)]])
 
 
 def test_a_foreach_in_a_foreach_is_run_as_it_is_and_with_more_and_less_in_a_pod(
