@@ -206,11 +206,7 @@ def test_a_replica_waits_for_the_one_at_work(
         service = start_service(postgres.dsn(database))
         service.wait_until("/ping")
         service.wait_until("/readyz", status=503)
-
-        def look() -> str | None:
-            return None if "waiting for it" in service.log_text() else service.log_text()
-
-        eventually(look, within=20)
+        service.wait_for_log("waiting for it")
         assert open_api(service).get("/flows", status=503)["message"]
     service.wait_until()
 
@@ -222,8 +218,8 @@ def test_a_waiting_replica_does_not_hold_back_an_index(
     bring_to(postgres, database, VERSIONS[3])
     with lock_held(postgres, database):
         service = start_service(postgres.dsn(database))
-        eventually(lambda: None if "waiting for it" in service.log_text() else "not waiting yet", within=20)
-        with psycopg.connect(postgres.dsn(database), autocommit=True, options="-c statement_timeout=20s") as other:
+        service.wait_for_log("waiting for it")
+        with psycopg.connect(postgres.dsn(database), autocommit=True, options="-c statement_timeout=120s") as other:
             other.execute("CREATE INDEX CONCURRENTLY beside ON runs_v3 (user_name)")
     service.wait_until()
 
@@ -246,7 +242,7 @@ def test_killed_while_it_builds_an_index_it_is_started_again(
             found = postgres.rows(_INVALID, database=database)
             return None if found == [(1,)] else f"{found} half built indexes: {service.log_text()}"
 
-        eventually(look, within=20)
+        eventually(look, within=120)
         service.kill()
         # The server goes on with the statement of a client that is gone; end it as a crash of the server would.
         postgres.execute(
@@ -318,6 +314,29 @@ def test_check_changes_nothing(postgres: PostgresServer, new_database: NewDataba
     migrate(postgres, database)
     check = run_command("check", MF_METADATA_DB_DSN=postgres.dsn(database))
     assert (check.returncode, check.stdout) == (0, "The schema is up to date.\n")
+
+
+@pytest.mark.parametrize(("child", "parent"), [("steps_v3", "runs_v3"), ("tasks_v3", "steps_v3")])
+def test_a_row_that_is_being_written_and_the_migration_do_not_wait_for_each_other(
+    postgres: PostgresServer, new_database: NewDatabase, child: str, parent: str
+) -> None:
+    database = new_database()
+    bring_to(postgres, database, VERSIONS[0])
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+    def look() -> str | None:
+        return None if postgres.rows(waiting, database=database) == [(1,)] else "the migration does not wait"
+
+    # What one INSERT locks, halted between its own table and the one that its foreign key is looked up in.
+    with ThreadPoolExecutor(1) as pool, postgres.connect(database) as writer:
+        writer.execute("BEGIN")
+        writer.execute(f"LOCK TABLE {child} IN ROW EXCLUSIVE MODE")
+        migration = pool.submit(migrate, postgres, database)
+        eventually(look, within=60)
+        writer.execute(f"LOCK TABLE {parent} IN ROW SHARE MODE")
+        writer.execute("COMMIT")
+        migration.result()
+    assert [version for (version,) in postgres.rows(_APPLIED, database=database)] == [0, *VERSIONS]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +18,33 @@ import httpx
 
 from metadata_testbed.waiting import eventually
 
+# Above those that the clusters of the tests take, and below those that the system gives to outgoing connections.
+_FIRST_PORT = 25_000
+_BLOCK, _BLOCKS = 500, 10
+
+
+def _ports() -> Iterator[int]:
+    """Those of this process's block, round and round, from a place that two suites at once hardly share."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw") or 0)
+    first = _FIRST_PORT + worker % _BLOCKS * _BLOCK
+    for number in itertools.count(os.getpid()):
+        yield first + number % _BLOCK
+
+
+_numbers = _ports()
+
 
 def free_port() -> int:
-    """A port of the loopback that is free now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A port of the loopback that is free now, and that nobody else is likely to take before it is listened on.
+
+    The system would give one that it may give, a moment later, to another process or to an outgoing connection. So it
+    is one of a block that belongs to this worker of pytest, and all others of the block come before it is given again.
+    """
+    for port in itertools.islice(_numbers, _BLOCK):
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"all {_BLOCK} ports are taken")
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -67,7 +90,7 @@ class Service:
                 stderr=output,
             )
 
-    def wait_until(self, path: str = "/readyz", status: int = 200, within: float = 30) -> None:
+    def wait_until(self, path: str = "/readyz", status: int = 200, within: float = 120) -> None:
         """Return when the path is answered with the status."""
 
         def look() -> str | None:
@@ -83,6 +106,12 @@ class Service:
 
     def log_text(self) -> str:
         return self._log.read_text()
+
+    def wait_for_log(self, text: str, within: float = 120) -> None:
+        """Return when the text is in the log. For what the service does by itself and not for a request: /readyz, for
+        one, is answered with 503 already before the database was tried.
+        """
+        eventually(lambda: None if text in self.log_text() else f"no {text!r} in {self.log_text()}", within=within)
 
     def log_lines(self) -> list[dict[str, Any]]:
         """The log, a line an object; not the line that is being written. Raises ValueError when a line is no JSON."""

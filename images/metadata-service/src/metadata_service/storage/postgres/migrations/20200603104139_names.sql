@@ -1,24 +1,26 @@
 -- Names that a client gives to runs and tasks, and heartbeats.
 -- transaction: yes
 
-ALTER TABLE runs_v3
+-- Children before their parents, as an INSERT locks them: its own table, then the one of its foreign key. The other way
+-- round, a service that writes beside the migration could wait for it while it waits for the service.
+ALTER TABLE artifact_v3
     ADD COLUMN IF NOT EXISTS run_id VARCHAR(255),
-    ADD COLUMN IF NOT EXISTS last_heartbeat_ts BIGINT;
+    ADD COLUMN IF NOT EXISTS task_name VARCHAR(255);
 
-ALTER TABLE steps_v3 ADD COLUMN IF NOT EXISTS run_id VARCHAR(255);
+ALTER TABLE metadata_v3
+    ADD COLUMN IF NOT EXISTS run_id VARCHAR(255),
+    ADD COLUMN IF NOT EXISTS task_name VARCHAR(255);
 
 ALTER TABLE tasks_v3
     ADD COLUMN IF NOT EXISTS run_id VARCHAR(255),
     ADD COLUMN IF NOT EXISTS task_name VARCHAR(255),
     ADD COLUMN IF NOT EXISTS last_heartbeat_ts BIGINT;
 
-ALTER TABLE metadata_v3
-    ADD COLUMN IF NOT EXISTS run_id VARCHAR(255),
-    ADD COLUMN IF NOT EXISTS task_name VARCHAR(255);
+ALTER TABLE steps_v3 ADD COLUMN IF NOT EXISTS run_id VARCHAR(255);
 
-ALTER TABLE artifact_v3
+ALTER TABLE runs_v3
     ADD COLUMN IF NOT EXISTS run_id VARCHAR(255),
-    ADD COLUMN IF NOT EXISTS task_name VARCHAR(255);
+    ADD COLUMN IF NOT EXISTS last_heartbeat_ts BIGINT;
 
 ALTER TABLE runs_v3 DROP CONSTRAINT IF EXISTS runs_v3_flow_id_run_id_key;
 
