@@ -56,12 +56,12 @@ class Kubernetes:
         )
         try:
             with urllib.request.urlopen(
-                request, timeout=10, context=ssl.create_default_context(cafile=str(self.authority))
+                request, timeout=60, context=ssl.create_default_context(cafile=str(self.authority))
             ) as answer:
-                return answer.status, json.load(answer)
+                return answer.status, content_of(answer)
         except urllib.error.HTTPError as error:
             with error:
-                return error.code, json.load(error)
+                return error.code, content_of(error)
 
     def made(self, path: str, body: Any) -> Any:
         status, content = self.call("POST", path, body)
@@ -69,10 +69,18 @@ class Kubernetes:
         return content
 
     def ready(self) -> bool:
+        """Whether it admits what it should: before /readyz says so, it may know nothing yet of what there is."""
+        namespace = f"/api/v1/namespaces/{NAMESPACE}"
         try:
-            return self.call("GET", f"/api/v1/namespaces/{NAMESPACE}")[0] in (200, 404)
+            return self.call("GET", "/readyz")[0] == 200 and self.call("GET", namespace)[0] in (200, 404)
         except OSError:
             return False
+
+
+def content_of(answer: Any) -> Any:
+    """The body of an answer. That of /readyz is no JSON."""
+    body = answer.read()
+    return json.loads(body) if answer.headers.get_content_type() == "application/json" else body.decode()
 
 
 def free_ports(count: int) -> list[int]:
@@ -113,7 +121,7 @@ def kubernetes(program: Callable[[str], Path], tmp_path_factory: pytest.TempPath
         try:
             for command in (etcd, api):
                 running.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=folder))
-            deadline = time.monotonic() + 90
+            deadline = time.monotonic() + 300
             while not server.ready():
                 assert all(process.poll() is None for process in running), (folder / "log").read_text()[-2000:]
                 assert time.monotonic() < deadline, (folder / "log").read_text()[-2000:]

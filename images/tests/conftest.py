@@ -199,7 +199,7 @@ class Container:
         if signal:
             self._engine("kill", "--signal", signal, self.name)
         else:
-            self._engine("stop", "--time", "20", self.name)
+            self._engine("stop", "--time", "90", self.name)
         self.exit_code()
 
     def exit_code(self) -> int:
@@ -213,7 +213,7 @@ class Container:
     def _engine(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         argv = [self.engine.program, *arguments]
         return subprocess.run(
-            argv, env=self.engine.environment, capture_output=True, text=True, check=check, timeout=120
+            argv, env=self.engine.environment, capture_output=True, text=True, check=check, timeout=300
         )
 
 

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 DATA = "/var/lib/postgresql/data"
 PASSWORD = 'it\'s "odd" \\ $HOME'
 ACCOUNT = {"POSTGRES_USER": "keeper", "POSTGRES_DB": "runs"}
+STARTS_WITHIN = 300.0
 Start = Callable[..., "Container"]
 
 
@@ -27,7 +28,7 @@ def start(images: Images, volume: Path, wait_for: Callable[..., None]) -> Start:
         environment = ACCOUNT | {"POSTGRES_PASSWORD": password}
         container = images.start("database", *command, environment=environment, volumes={volume: DATA})
         if wait:
-            wait_for(lambda: listens(container), within=60)
+            wait_for(lambda: listens(container), within=STARTS_WITHIN)
         return container
 
     return started
@@ -129,7 +130,7 @@ def test_a_second_server_on_the_volume_waits_for_the_first(start: Start, wait_fo
     sql(first, "CREATE TABLE fish (name text)")
     assert not listens(second)
     first.stop()
-    wait_for(lambda: listens(second), within=60)
+    wait_for(lambda: listens(second), within=STARTS_WITHIN)
     assert sql(second, "SELECT count(*) FROM fish") == "0"
 
 
@@ -199,5 +200,5 @@ def test_a_password_may_come_from_a_file(
     database = images.start(
         "database", environment=environment, volumes={volume: DATA, secret: "/run/secrets/database"}
     )
-    wait_for(lambda: listens(database), within=60)
+    wait_for(lambda: listens(database), within=STARTS_WITHIN)
     assert sql(database, "SELECT 1", "from a file") == "1"

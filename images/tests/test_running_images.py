@@ -93,7 +93,7 @@ def start_store(
             "object-store", "server", "/data", "--address", address, "--console-address", f"127.0.0.1:{free_port()}",
             environment=files, volumes={volume: "/data", secrets: "/run/secrets/root"}, network="host",
         )  # fmt: skip
-        wait_for(lambda: answers(store, f"http://{address}/minio/health/live"), within=60)
+        wait_for(lambda: answers(store, f"http://{address}/minio/health/live"), within=300)
         client = Minio(address, access_key=KEYS["access-key"], secret_key=KEYS["secret-key"], secure=False)
         return store, client
 

@@ -23,6 +23,10 @@ Object = dict[str, Any]
 VERSIONS = {"Role": "rbac.authorization.k8s.io/v1", "StorageClass": "storage.k8s.io/v1", "Deployment": "apps/v1"}
 
 
+class Died(RuntimeError):
+    """A process ended before it was ready; the message is the end of its log."""
+
+
 class BareKubernetes:
     """The server, the kubeconfig that leads to it as administrator, and ways to set and look at objects."""
 
@@ -30,26 +34,31 @@ class BareKubernetes:
 
     def __init__(self, folder: Path, etcd: str, server: str) -> None:
         self.folder = folder
-        client, peer, port = _free_ports(3)
-        self.url = f"https://127.0.0.1:{port}"
         self.kubeconfig = str(folder / "kubeconfig")
-        authority = str(folder / "certificates" / "apiserver.crt")
-        config = kubeconfig(self.url, CONTEXT, TOKEN, **{"certificate-authority": authority})
-        Path(self.kubeconfig).write_text(yaml.safe_dump(config))
+        self._programs = etcd, server
+        self._key = folder / "service-accounts.key"
         (folder / "tokens.csv").write_text(f"{TOKEN},admin,1,system:masters\n{GUEST_TOKEN},{GUEST},2\n")
-        key = folder / "service-accounts.key"
-        subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
+        subprocess.run(["openssl", "genrsa", "-out", str(self._key), "2048"], check=True, capture_output=True)
+
+    def _commands(self) -> list[list[str]]:
+        """How both are started on ports that are free now, where the kubeconfig then leads."""
+        etcd, server = self._programs
+        client, peer, port = _free_ports(3)
+        certificates = self.folder / "certificates"
+        authority = {"certificate-authority": str(certificates / "apiserver.crt")}
+        config = kubeconfig(f"https://127.0.0.1:{port}", CONTEXT, TOKEN, **authority)
+        Path(self.kubeconfig).write_text(yaml.safe_dump(config))
         keeper = f"http://127.0.0.1:{client}"
-        self._commands = [
+        return [
             [
-                *(etcd, "--data-dir", str(folder / "etcd"), "--unsafe-no-fsync"),
+                *(etcd, "--data-dir", str(self.folder / f"etcd-{client}"), "--unsafe-no-fsync"),
                 *("--listen-client-urls", keeper, "--advertise-client-urls", keeper),
                 *("--listen-peer-urls", f"http://127.0.0.1:{peer}"),
             ],
             [
                 *(server, "--etcd-servers", keeper, "--bind-address", "127.0.0.1", "--secure-port", str(port)),
-                *("--cert-dir", str(folder / "certificates"), "--token-auth-file", str(folder / "tokens.csv")),
-                *("--service-account-key-file", str(key), "--service-account-signing-key-file", str(key)),
+                *("--cert-dir", str(certificates), "--token-auth-file", str(self.folder / "tokens.csv")),
+                *("--service-account-key-file", str(self._key), "--service-account-signing-key-file", str(self._key)),
                 *("--service-account-issuer", "https://kubernetes.default.svc"),
                 *("--authorization-mode", "RBAC", "--service-cluster-ip-range", "10.0.0.0/24"),
                 # No controller makes the accounts that this plugin would wait for.
@@ -58,17 +67,11 @@ class BareKubernetes:
         ]
 
     def __enter__(self) -> BareKubernetes:
-        with contextlib.ExitStack() as stack:
-            for command in self._commands:
-                log = stack.enter_context((self.folder / f"{Path(command[0]).name}.log").open("wb"))
-                process = stack.enter_context(subprocess.Popen(command, stdout=log, stderr=log))
-                stack.callback(process.terminate)
-            deadline = time.monotonic() + 300
-            while not self._ready():
-                if time.monotonic() > deadline:
-                    raise TimeoutError((self.folder / "kube-apiserver.log").read_text()[-2000:])
-                time.sleep(0.2)
-            self._running = stack.pop_all()
+        try:
+            self._start()
+        except Died:
+            # Somebody else may have taken a port after it was found free.
+            self._start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -100,6 +103,25 @@ class BareKubernetes:
     def look(self, kind: str, namespace: str | None, name: str) -> Object | None:
         """One object."""
         return self.api.get(VERSIONS.get(kind, "v1"), kind, namespace, name)
+
+    def _start(self) -> None:
+        """Start both and wait until they are ready. Raises Died, TimeoutError."""
+        with contextlib.ExitStack() as stack:
+            running: dict[Path, subprocess.Popen[bytes]] = {}
+            for command in self._commands():
+                file = self.folder / f"{Path(command[0]).name}.log"
+                log = stack.enter_context(file.open("wb"))
+                running[file] = stack.enter_context(subprocess.Popen(command, stdout=log, stderr=log))
+                stack.callback(running[file].terminate)
+            deadline = time.monotonic() + 300
+            while not self._ready():
+                for file, process in running.items():
+                    if process.poll() is not None:
+                        raise Died(f"{file.name}: {file.read_text()[-2000:]}")
+                if time.monotonic() > deadline:
+                    raise TimeoutError((self.folder / "kube-apiserver.log").read_text()[-2000:])
+                time.sleep(0.2)
+            self._running = stack.pop_all()
 
     def _ready(self) -> bool:
         try:

@@ -226,12 +226,15 @@ def test_no_kubeconfig_at_all_is_said(cluster: Cluster, run: Run, tmp_path: Path
 
 
 def test_an_unreachable_cluster_is_the_one_problem(fake: FakeKubernetes, run: Run, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"http://127.0.0.1:{free.getsockname()[1]}"
-    config = yaml.safe_load(Path(fake.kubeconfig).read_text())
-    config["clusters"][0]["cluster"]["server"] = address
-    (tmp_path / "away").write_text(yaml.safe_dump(config))
-    assert problems(run, fake, kubeconfig=str(tmp_path / "away"), **KUBEFLOW) == [
+    # Held for as long as it is asked, so that nobody else comes to listen there.
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{held.getsockname()[1]}"
+        config = yaml.safe_load(Path(fake.kubeconfig).read_text())
+        config["clusters"][0]["cluster"]["server"] = address
+        (tmp_path / "away").write_text(yaml.safe_dump(config))
+        found = problems(run, fake, kubeconfig=str(tmp_path / "away"), **KUBEFLOW)
+    assert found == [
         f"Context 'fake': the Kubernetes API at {address} does not answer (Connection refused). "
         "Start the cluster, or name another context."
     ]

@@ -33,10 +33,11 @@ def arguments(laptop: LaptopEndpoints, tmp_path: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def away() -> str:
-    """An address at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+def away() -> Iterator[str]:
+    """An address that is taken and refuses every connection."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
 def test_good_endpoints_are_asked_once(laptop: LaptopEndpoints, run: Run, arguments: dict[str, Any]) -> None:

@@ -90,7 +90,7 @@ def with_run(root: Path, text: str, *tasks: tuple[str, tuple[int, ...]]) -> Path
     run = SmallKubeflow(describe(flow, root), root, run="run-1", flows=root)
     for step, path in tasks:
         pod = run.pod(step, path)
-        _out, err = pod.communicate(timeout=120)
+        _out, err = pod.communicate(timeout=600)
         assert pod.returncode == 0, err
     return root
 
@@ -364,7 +364,7 @@ def start_fails(folder: Path, kubeflow: Kubeflow, *variables: str) -> None:
     run = SmallKubeflow(describe(folder / "wordy_flow.py", folder), folder, run="run-1", flows=folder)
     for attempt, variable in enumerate(variables):
         pod = run.pod("start", (), attempt, **{variable: "yes"})
-        _out, err = pod.communicate(timeout=120)
+        _out, err = pod.communicate(timeout=600)
         assert pod.returncode != 0, err
     failed = {"type": "Pod", "phase": "Failed", "message": "main: Error (exit code 1)", "name": "wf-1.root.start"}
     kubeflow.workflows["run-1"] = {"metadata": {"name": "wf-1"}, "status": {"nodes": {"n": failed}}}

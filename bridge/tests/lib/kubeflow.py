@@ -9,11 +9,13 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import count
 from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from bridge.tests.lib.local_server import LocalServer
 
 Json = dict[str, Any]
 
@@ -311,7 +313,7 @@ def serving(kubeflow: Kubeflow, tls: ssl.SSLContext | None = None) -> Iterator[K
 
         do_GET = do_POST = do_DELETE = handle_any
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with LocalServer(("127.0.0.1", 0), Handler) as server:
         if tls:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from bridge.tests.lib.local_server import LocalServer
 
 Json = dict[str, Any]
 
@@ -70,7 +72,7 @@ class Kubernetes:
 
     def __post_init__(self) -> None:
         self.changed = threading.Condition(threading.RLock())
-        self.events: list[tuple[int, str, Json]] = []
+        self.events: list[tuple[int, str, str, Json]] = []
         self.version = 1
 
     @property
@@ -195,21 +197,21 @@ class Kubernetes:
                     self.changed.wait(timeout=0.5)
                 news = [each for each in self.events if each[0] > known]
                 known = self.version
-            for _version, kind, body in news:
-                if _path_of(body).rsplit("/", 1)[0] == split.path and _chosen(body, query):
+            for _version, kind, path, body in news:
+                if path.rsplit("/", 1)[0] == split.path and _chosen(body, query):
                     yield {"type": kind, "object": body}
 
     def _note(self, kind: str, path: str, body: Json) -> None:
         self.objects[path] = body
         self.version += 1
-        self.events.append((self.version, kind, body))
+        self.events.append((self.version, kind, path, body))
         self.changed.notify_all()
 
 
 def _path_of(body: Json) -> str:
-    """The path of a pod; other objects are not watched."""
+    """The path of a pod."""
     metadata = body["metadata"]
-    return f"/api/v1/namespaces/{metadata.get('namespace')}/pods/{metadata['name']}" if "spec" in body else ""
+    return f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
 
 
 def _chosen(body: Json, query: Json) -> bool:
@@ -217,8 +219,7 @@ def _chosen(body: Json, query: Json) -> bool:
     return all(body["metadata"].get("labels", {}).get(name) == value for name, value in wanted)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+class _Server(LocalServer):
     kubernetes: Kubernetes
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,11 @@ def python_of(version: str) -> Path:
         run(UV, "venv", "--quiet", "--relocatable", "--python", sys.executable, making)
         given = [word for lock in locks for word in ("--requirement", lock)]
         run(UV, "pip", "install", "--quiet", "--require-hashes", "--python", making / "bin" / "python", *given)
-        making.rename(venv)
+        try:
+            making.rename(venv)
+        except OSError:
+            # Another session that shares the cache has made it meanwhile.
+            shutil.rmtree(making)
     return python
 
 

@@ -62,7 +62,7 @@ def refusals(release: str, texts: Sequence[str]) -> list[str | None]:
         input=json.dumps(list(texts)),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

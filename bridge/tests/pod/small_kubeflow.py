@@ -359,6 +359,6 @@ def run_locally(flow_file: Path, root: Path, *words: str, options: Sequence[str]
         env=environment(root, PATH=os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))),
         check=True,
         capture_output=True,
-        timeout=300,
+        timeout=600,
     )
     return written.read_text().strip()

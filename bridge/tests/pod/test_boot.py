@@ -18,7 +18,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from bridge.tests.lib.flaky_store import FlakyStore
 from bridge.tests.pod.small_kubeflow import FLOWS, describe
@@ -91,6 +91,21 @@ def _binary() -> Path:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     binary, folder = _binary(), tmp_path_factory.mktemp("minio")
+    # MinIO names no port that it chose itself, and another process may take a free one before MinIO does.
+    for _ in range(5):
+        with _minio(binary, folder) as (server, url):
+            client = boto3.client(
+                "s3", endpoint_url=url, aws_access_key_id=KEY[0], aws_secret_access_key=KEY[1], region_name="us-east-1"
+            )
+            if _make_bucket(client, server, within=60):
+                yield Store(url, client)
+                return
+    pytest.fail(f"{binary}: ended with exit code {server.returncode} before it answered, on each of 5 ports.")
+
+
+@contextlib.contextmanager
+def _minio(binary: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """MinIO as it starts on a port that was free, and its URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -107,29 +122,25 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    url = f"http://127.0.0.1:{port}"
-    client = boto3.client(
-        "s3", endpoint_url=url, aws_access_key_id=KEY[0], aws_secret_access_key=KEY[1], region_name="us-east-1"
-    )
     try:
-        _make_bucket(client, within=60)
-        yield Store(url, client)
+        yield server, f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
         server.wait(timeout=30)
 
 
-def _make_bucket(client: Any, within: float) -> None:
-    """Make the bucket as soon as the server answers."""
+def _make_bucket(client: Any, server: subprocess.Popen[bytes], within: float) -> bool:
+    """Make the bucket as soon as the server answers; False if it has ended instead."""
     deadline = time.monotonic() + within
-    while True:
+    while server.poll() is None:
         try:
             client.create_bucket(Bucket=BUCKET)
-            return
-        except (EndpointConnectionError, ClientError):
+            return True
+        except (BotoCoreError, ClientError):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
+    return False
 
 
 def here(word: str, folder: Path) -> str:
@@ -160,7 +171,7 @@ class Container:
             env=self.variables,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
 

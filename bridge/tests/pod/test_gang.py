@@ -252,9 +252,11 @@ def test_a_job_that_failed_without_a_failed_pod_says_why(kubernetes: Kubernetes)
     def fail() -> None:
         (path,) = [path for path in kubernetes.objects if "/jobs/" in path]
         failed = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "too often"}
-        kubernetes.put(path, {**kubernetes.objects[path], "status": {"conditions": [failed]}})
-        pod = kubernetes.pods()[0]["metadata"]
-        kubernetes.take(f"{COLLECTIONS['pods']}/{pod['name']}")
+        # Both at once, so that the driver never sees the one without the other.
+        with kubernetes.changed:
+            kubernetes.put(path, {**kubernetes.objects[path], "status": {"conditions": [failed]}})
+            pod = kubernetes.pods()[0]["metadata"]
+            kubernetes.take(f"{COLLECTIONS['pods']}/{pod['name']}")
 
     when_made(kubernetes, 2, fail)
     failure = run(kubernetes)
@@ -297,8 +299,9 @@ def test_creations_whose_answers_are_lost_make_one_gang(kubernetes: Kubernetes) 
 
 def test_an_api_that_is_away_for_a_while_and_a_watch_that_is_too_old_harm_nothing(kubernetes: Kubernetes) -> None:
     def then() -> None:
-        kubernetes.failures = [status(410, "Expired", "too old resource version")]
+        # In this order: the failure is meant for a watch, and for nothing that is asked meanwhile.
         kubernetes.failing = "WATCH"
+        kubernetes.failures = [status(410, "Expired", "too old resource version")]
         for index in (0, 1):
             kubernetes.report(index, "Succeeded", {"terminated": {"exitCode": 0}})
 

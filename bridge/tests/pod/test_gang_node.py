@@ -119,9 +119,12 @@ def test_the_nodes_of_a_driver_that_was_killed_stop(tmp_path: Path) -> None:
     with gangs(tmp_path / "cluster", environment(tmp_path, HELD_FIFO=str(fifo)), tmp_path) as run.gangs:
         _out, err = run.pod("start").communicate(timeout=120)
         driver = run.pod("hold")
+        # Opened once, and by us for writing too: no node may find it closed between two reads, nor we its end.
+        opened = os.open(fifo, os.O_RDWR)
         held = 0
         while held < 2:
-            held += len(fifo.read_text())
+            held += len(os.read(opened, 2))
+        os.close(opened)
         driver.send_signal(signal.SIGKILL)
         driver.communicate(timeout=10)
         name = "wf-1-hold-0"

@@ -32,7 +32,7 @@ def kubeflow(tmp_path: Path, interpreter: str, *commands: str) -> SmallKubeflow:
 def test_the_interpreter_that_the_commands_made_runs_parameters_and_step(tmp_path: Path) -> None:
     run = kubeflow(tmp_path, "$OUR_PYTHON -s", *COMMANDS)
     pod = run.pod("start")
-    out, err = pod.communicate(timeout=120)
+    out, err = pod.communicate(timeout=600)
     assert pod.returncode == 0, err
     assert out.count("Making the environment") == 1
     (start,) = (
@@ -47,7 +47,7 @@ def test_the_interpreter_that_the_commands_made_runs_parameters_and_step(tmp_pat
 def test_an_environment_that_cannot_be_made_fails_the_attempt_with_its_words(tmp_path: Path) -> None:
     run = kubeflow(tmp_path, "$OUR_PYTHON", "echo 'no package called pandass' >&2", "false", *COMMANDS)
     pod = run.pod("start")
-    _, err = pod.communicate(timeout=120)
+    _, err = pod.communicate(timeout=600)
     assert pod.returncode == 1
     assert err.splitlines()[-1].endswith("attempt 0: no package called pandass")
 
@@ -56,7 +56,7 @@ def test_an_environment_that_cannot_be_made_fails_the_attempt_with_its_words(tmp
 def test_an_interpreter_that_is_not_there_fails_the_attempt_with_its_name(tmp_path: Path) -> None:
     run = kubeflow(tmp_path, "/opt/nowhere/bin/python")
     pod = run.pod("start")
-    _, err = pod.communicate(timeout=120)
+    _, err = pod.communicate(timeout=600)
     assert pod.returncode == 127
     assert "/opt/nowhere/bin/python" in err.splitlines()[-1]
 
@@ -97,7 +97,7 @@ def test_variables_that_are_read_when_a_process_begins_are_read_by_their_step_al
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "code"))
     run = SmallKubeflow(describe(file, tmp_path), tmp_path, flows=tmp_path)
     pod = run.container(["start,end"])
-    _, err = pod.communicate(timeout=120)
+    _, err = pod.communicate(timeout=600)
     assert pod.returncode == 0, err
     found = tasks("EarlyFlow", tmp_path, f"kfp-{run.run}")
     assert found["start", ()].artifacts["seen"][0] == 9

@@ -41,7 +41,10 @@ def check(drawing: Drawing, loops: Loops, shared: bool, folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("flows", "most", "drawn_from"),
-    [(8, 1, 0), *(pytest.param(100, 5, one, marks=[pytest.mark.long, pytest.mark.timeout(7200)]) for one in (1, 2))],
+    [
+        pytest.param(8, 1, 0, marks=pytest.mark.timeout(3600)),
+        *(pytest.param(100, 5, one, marks=[pytest.mark.long, pytest.mark.timeout(7200)]) for one in (1, 2)),
+    ],
 )
 def test_the_runner_leaves_what_a_local_run_leaves(
     flows: int, most: int, drawn_from: int, record_property: Callable[[str, object], None]

@@ -40,7 +40,7 @@ def client(run: SmallKubeflow, root: Path) -> dict[str, Any]:
         env=environment(root),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=True,
     )
     found: dict[str, Any] = json.loads(done.stdout)
@@ -54,7 +54,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     run = SmallKubeflow(describe(FLOWS / "wide_foreach_flow.py", root, tags=("nightly",)), root)
     for step, path in (("start", ()), ("square", (1,))):
         pod = run.pod(step, path, TRIBUTARY_NAMESPACE="kubeflow")
-        _out, err = pod.communicate(timeout=60)
+        _out, err = pod.communicate(timeout=600)
         assert pod.returncode == 0, err
     return client(run, root)
 

@@ -277,7 +277,7 @@ def test_a_run_of_a_laptop_is_resumed_by_the_places_of_its_tasks(
 def test_a_run_that_never_began_cannot_be_resumed(tmp_path: Path) -> None:
     resumed = run_of(tmp_path, "new", Origin("kfp-nowhere"))
     pod = resumed.pod("start")
-    _out, err = pod.communicate(timeout=60)
+    _out, err = pod.communicate(timeout=600)
     assert pod.returncode == 1
     said = "run kfp-nowhere cannot be taken over: Nothing to resume: run kfp-nowhere of flow MendedFlow never began."
     assert said in err.splitlines()[-1]

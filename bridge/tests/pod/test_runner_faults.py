@@ -67,7 +67,7 @@ def log(held: SmallKubeflow, stream: str, attempt: int) -> str:
 
 def succeeds(pod: subprocess.Popen[str]) -> str:
     """Wait for a pod that must end well; gives what it wrote to stderr."""
-    _out, err = pod.communicate(timeout=60)
+    _out, err = pod.communicate(timeout=600)
     assert pod.returncode == 0, err
     return err
 
@@ -76,7 +76,7 @@ def succeeds(pod: subprocess.Popen[str]) -> str:
 def test_a_killed_step_is_attempt_0_and_the_next_pod_is_attempt_1(held: SmallKubeflow) -> None:
     pod = start(held, attempt=0, until=1)
     os.kill(step_process(held), signal.SIGKILL)
-    _out, err = pod.communicate(timeout=60)
+    _out, err = pod.communicate(timeout=600)
     assert pod.returncode == 128 + signal.SIGKILL
     assert err.splitlines()[-1] == "HeldFlow/kfp-0a1b2c3d-run/start/t-start, attempt 0: ended by SIGKILL"
     assert log(held, "stdout", 0) == "working"
@@ -130,7 +130,7 @@ def test_a_pod_that_vanished_counts_as_an_attempt_though_nobody_says_so(held: Sm
 @pytest.mark.slow
 def test_a_task_has_no_more_attempts_than_metaflow_keeps(held: SmallKubeflow) -> None:
     pod = start(held, attempt=6, until=0)
-    _out, err = pod.communicate(timeout=30)
+    _out, err = pod.communicate(timeout=600)
     assert pod.returncode == 1
     assert "Metaflow keeps 6 attempts of a task and all are used. Start a new run." in err.splitlines()[-1]
 
@@ -155,7 +155,7 @@ def test_a_task_that_ended_well_is_not_run_again_and_its_splits_are_written_agai
 def test_a_wrong_parameter_fails_the_first_step_before_it_runs(tmp_path: Path) -> None:
     run = SmallKubeflow(describe(FLOWS / "parameters_flow.py", tmp_path), tmp_path, parameters={"epochs": "many"})
     pod = run.pod("start")
-    _out, err = pod.communicate(timeout=60)
+    _out, err = pod.communicate(timeout=600)
     assert pod.returncode != 0
     assert "many" in err.splitlines()[-1]
     assert not tasks("ParametersFlow", tmp_path, f"kfp-{run.run}")
@@ -193,7 +193,7 @@ def test_a_step_that_goes_another_way_than_its_graph_fails(tmp_path: Path) -> No
     (tmp_path / "other_way_flow.py").write_text(OTHER_WAY)
     run = SmallKubeflow(describe(tmp_path / "other_way_flow.py", tmp_path), tmp_path, flows=tmp_path)
     pod = run.pod("start")
-    _out, err = pod.communicate(timeout=60)
+    _out, err = pod.communicate(timeout=600)
     assert pod.returncode == 1
     assert "step start: goes on to end, but was deployed to go on to middle." in err.splitlines()[-1]
 
@@ -228,7 +228,7 @@ def test_a_step_that_leaves_its_process_before_its_end_has_failed(leaving: str, 
     (tmp_path / "leaving_flow.py").write_text(LEAVING.format(**{"start": "pass", "end": "pass", leaving: leave}))
     run = SmallKubeflow(describe(tmp_path / "leaving_flow.py", tmp_path), tmp_path, flows=tmp_path)
     pod = run.container(["start,end"])
-    _out, err = pod.communicate(timeout=60)
+    _out, err = pod.communicate(timeout=600)
     assert pod.returncode == 1
     assert err.splitlines()[-1].endswith("attempt 0: its process ended with exit code 0 before the step did")
     if leaving == "start":
@@ -270,7 +270,7 @@ def test_a_pod_that_finds_all_attempts_of_a_round_used_up_says_why_the_last_one_
     said = []
     for attempt in range(2):
         pod = run.pod("loop", (), attempt)
-        _out, err = pod.communicate(timeout=60)
+        _out, err = pod.communicate(timeout=600)
         assert pod.returncode == 1
         said.append(err.splitlines()[-1])
     last = "LoopFlow/kfp-0a1b2c3d-run/loop/t-loop, attempt 1: ValueError: there is no more milk"
@@ -322,7 +322,7 @@ def test_how_a_command_ended(text: str, wanted: str, tmp_path: Path) -> None:
         env=environment(tmp_path),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=True,
     )
     assert done.stdout.splitlines()[-1].rstrip() == wanted
@@ -341,7 +341,7 @@ def test_no_thread_is_left_where_a_command_leaves_a_daemon_that_holds_its_output
         env=environment(tmp_path),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=True,
     )
     (tmp_path / "fifo").write_text("the daemon may go")

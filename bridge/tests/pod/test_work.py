@@ -97,7 +97,7 @@ def small(text: str, folder: Path) -> SmallKubeflow:
 def run(kubeflow: SmallKubeflow, *argv: str, attempt: int = 0, **variables: str) -> tuple[int, str]:
     """Run one container to its end; gives its exit code and what it wrote to stderr."""
     pod = kubeflow.container(argv, attempt, **variables)
-    _out, err = pod.communicate(timeout=120)
+    _out, err = pod.communicate(timeout=600)
     return pod.returncode, err
 
 
@@ -164,7 +164,7 @@ def test_no_thread_is_left_when_the_next_task_of_a_pod_is_forked(tmp_path: Path)
     told += "def counted():\n    print('threads:', threading.active_count(), flush=True)\n    return fork()\n"
     (tmp_path / "sitecustomize.py").write_text(f"{told}os.fork = counted\n")
     pod = chain.container(["start,middle,end"], PYTHONPATH=str(tmp_path))
-    out, err = pod.communicate(timeout=120)
+    out, err = pod.communicate(timeout=600)
     assert pod.returncode == 0, err
     # Of the parameters, and of each step.
     assert [line for line in out.splitlines() if line.startswith("threads:")] == ["threads: 1"] * 4

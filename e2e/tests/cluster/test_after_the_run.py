@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from laptop.compare import Place
-from laptop.ends import done_once, end_state
+from laptop.ends import ENDS_WITHIN, done_once, end_state
 from laptop.gate import Gate
 from laptop.shell import Laptop
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(3600)]
 MENDED = Path(__file__).parent / "flows" / "mended_flow.py"
 
 
@@ -57,14 +57,14 @@ def test_python_goes_from_the_flows_file_to_the_runs_data(gate: Gate, metaflow: 
     deployer = metaflow.Deployer(str(MENDED), show_output=False, pylint=False)
     deployed = deployer.kubeflow_pipelines().create()
     run = deployed.trigger(gate=gate.key)
-    run.wait_for_completion(timeout=600)
+    run.wait_for_completion(timeout=ENDS_WITHIN)
     assert run.status == "Failed"
     assert "item 5 is not mended" in run.status_details["error"]
     assert "item 5" in run.logs("fit/1")
     gate.open()
     assert run.retry()
-    run.wait_for_run(timeout=300)
-    run.wait_for_completion(timeout=600)
+    run.wait_for_run(timeout=ENDS_WITHIN)
+    run.wait_for_completion(timeout=ENDS_WITHIN)
     assert run.status == "Succeeded"
     assert run.run.data.report == "total 16"
 
@@ -72,7 +72,7 @@ def test_python_goes_from_the_flows_file_to_the_runs_data(gate: Gate, metaflow: 
     assert found.production_token == deployed.production_token
     again = metaflow.DeployedFlow.get_triggered_kubeflow_pipelines_run(deployed.id, run.name)
     resumed = again.resume(step_to_rerun="join")
-    resumed.wait_for_completion(timeout=600)
+    resumed.wait_for_completion(timeout=ENDS_WITHIN)
     assert resumed.run.data.fitted_in == [run.name, run.name]
 
 

@@ -16,7 +16,7 @@ from cluster.settings import Settings
 from laptop.ends import end_state
 from laptop.shell import Laptop
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(3600)]
 FLOW = Path(__file__).parent / "flows" / "asked_flow.py"
 WORD = "tench"
 POOL = "outerbounds.co/compute-pool"

@@ -14,9 +14,11 @@ from cluster.settings import Settings
 from installer import tools
 from laptop.eventually import eventually
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(3600)]
 ROOT = Path(__file__).parents[3]
 NAMESPACE = RELEASE = "bare"
+# Of each command and each wait.
+LIMIT = 900.0
 
 
 @pytest.fixture
@@ -33,8 +35,8 @@ def helm(settings: Settings, kubectl: Kubectl) -> Iterator[list[str]]:
         ),
     ]
     yield words
-    subprocess.run([*words, "uninstall", RELEASE, "--wait"], timeout=300, check=False)
-    kubectl.ask("delete", "namespace", NAMESPACE, "--wait", timeout=300)
+    subprocess.run([*words, "uninstall", RELEASE, "--wait"], timeout=LIMIT, check=False)
+    kubectl.ask("delete", "namespace", NAMESPACE, "--wait", timeout=LIMIT)
 
 
 @pytest.fixture
@@ -48,18 +50,18 @@ def install(helm: list[str], settings: Settings) -> list[str]:
 
 
 def test_a_bare_release_becomes_ready(install: list[str], kubernetes_api: Any) -> None:
-    subprocess.run(install, timeout=300, check=True)
-    eventually(lambda: _not_ready(kubernetes_api), within=300)
+    subprocess.run(install, timeout=LIMIT, check=True)
+    eventually(lambda: _not_ready(kubernetes_api), within=LIMIT)
     before = _secrets(kubernetes_api)
-    subprocess.run(install, timeout=300, check=True)
-    eventually(lambda: _not_ready(kubernetes_api), within=300)
+    subprocess.run(install, timeout=LIMIT, check=True)
+    eventually(lambda: _not_ready(kubernetes_api), within=LIMIT)
     assert _secrets(kubernetes_api) == before
     assert {f"{RELEASE}-database", f"{RELEASE}-object-store-root", f"{RELEASE}-object-store-metaflow"} <= before.keys()
 
 
 def test_corrected_values_reach_pods_that_never_got_ready(install: list[str], kubernetes_api: Any) -> None:
     wrong = [f"{component}.image.tag=nowhere" for component in ("database", "objectStore")]
-    subprocess.run([*install, "--set", ",".join(wrong)], timeout=300, check=True)
+    subprocess.run([*install, "--set", ",".join(wrong)], timeout=LIMIT, check=True)
 
     def not_stuck() -> str | None:
         for component in ("database", "object-store"):
@@ -69,9 +71,9 @@ def test_corrected_values_reach_pods_that_never_got_ready(install: list[str], ku
                 return f"{component} has not looked for its image"
         return None
 
-    eventually(not_stuck, within=300)
-    subprocess.run(install, timeout=300, check=True)
-    eventually(lambda: _not_ready(kubernetes_api), within=300)
+    eventually(not_stuck, within=LIMIT)
+    subprocess.run(install, timeout=LIMIT, check=True)
+    eventually(lambda: _not_ready(kubernetes_api), within=LIMIT)
 
 
 def _pods(api: Any) -> dict[str, Any]:

@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
+from cluster.kubectl import Kubectl
 from cluster.settings import Settings
 from laptop.compare import Place
 from laptop.ends import done_once, end_again, end_state, errors, status
 from laptop.eventually import eventually
-from laptop.gate import Gate
+from laptop.gate import ARRIVES_WITHIN, Gate
 from laptop.shell import Laptop
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(3600)]
 FLOWS = Path(__file__).parent / "flows"
 STRICKEN = FLOWS / "stricken_flow.py"
 BEFORE = {Place("start"), Place("caught")}
@@ -56,11 +57,18 @@ def test_a_run_with_a_broken_step_says_why_and_is_continued_by_retry(
 
 @pytest.mark.long
 def test_a_run_that_kubeflows_own_api_retries_is_continued(
-    laptop: Laptop, settings: Settings, kubernetes_api: Any, gate: Gate, metaflow: Any, kubeflow: Any
+    laptop: Laptop,
+    settings: Settings,
+    kubernetes_api: Any,
+    kubectl: Kubectl,
+    gate: Gate,
+    metaflow: Any,
+    kubeflow: Any,
 ) -> None:
     """Kubeflow counts the attempts of such a run from zero again; what was recorded is not written over."""
     run_id = _strike("failure", laptop, settings, kubernetes_api, gate)
     assert end_state(kubeflow, run_id) == "FAILED"
+    _end_is_persisted(kubectl, settings, run_id)
     with end_again(kubeflow, run_id) as ended:
         kubeflow._run_api.run_service_retry_run(run_id=run_id.removeprefix("kfp-"))
     assert ended.state == "SUCCEEDED"
@@ -79,10 +87,10 @@ def test_a_run_waits_for_an_image_that_is_nowhere_and_can_be_ended(
     def not_said() -> str | None:
         nonlocal said
         said = errors(status(laptop, flow, run_id)).get("lost", "")
-        return None if said else "nothing is said of the step lost"
+        # While it waits for a place on the node, that is what is said of it.
+        return None if said.startswith("its image cannot be pulled") else f"of the step lost is said: {said!r}"
 
-    eventually(not_said, within=300, every=3)
-    assert said.startswith("its image cannot be pulled")
+    eventually(not_said, within=ARRIVES_WITHIN, every=3)
     assert "localhost/tributary/nowhere:1" in said
     laptop.flow(flow, "kubeflow-pipelines", "terminate", run_id)
     end_state(kubeflow, run_id)
@@ -147,6 +155,15 @@ def _strike(how: str, laptop: Laptop, settings: Settings, api: Any, gate: Gate) 
     if how == "deletion":
         api.delete_namespaced_pod(gate.arrived("arrived"), settings.kubeflow_namespace, grace_period_seconds=0)
     return run_id
+
+
+def _end_is_persisted(kubectl: Kubectl, settings: Settings, run_id: str) -> None:
+    """Wait until Kubeflow is done with the end of a run: only after it has written the state does it mark the workflow,
+    and a workflow that runs again must not get that mark.
+    """
+    labels = f"pipeline/runid={run_id.removeprefix('kfp-')},pipeline/persistedFinalState=true"
+    words = ("workflows.argoproj.io", "--namespace", settings.kubeflow_namespace, "--selector", labels)
+    eventually(lambda: None if kubectl.get(*words) else f"the end of {run_id} is not persisted", within=300)
 
 
 def _is_whole(metaflow: Any, run_id: str) -> None:

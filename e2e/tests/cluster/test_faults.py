@@ -16,14 +16,17 @@ from laptop.eventually import eventually
 from laptop.gate import Gate
 from laptop.shell import Laptop
 
-pytestmark = pytest.mark.cluster
+# With all else of `make test`, less than the 90 minutes that one run of it may take.
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2700)]
 FLOWS = Path(__file__).parent / "flows"
 HELD = FLOWS / "gate_flow.py"
 VICTIM = FLOWS / "victim_flow.py"
 GRACES = {"deleted": 30, "forced": 0}
+GONE = "its pod was deleted while it ran"
+# Of a pod that is given time to end Argo sees the exit code, or when it looks late, only that the pod is gone.
 SAID = {
-    "deleted": "it was told to end by a signal from outside (SIGTERM, exit code 143)",
-    "forced": "its pod was deleted while it ran",
+    "deleted": {"it was told to end by a signal from outside (SIGTERM, exit code 143)", GONE},
+    "forced": {GONE},
 }
 
 
@@ -72,7 +75,9 @@ def test_a_run_ends_when_a_step_pod_is_deleted(
     else:
         assert state == "FAILED"
         assert set(done) == {Place("start")}
-        assert errors(status(laptop, VICTIM, run_id)) == {"victim": SAID[how]}
+        said = errors(status(laptop, VICTIM, run_id))
+        assert said.keys() == {"victim"}
+        assert said["victim"] in SAID[how]
 
 
 def test_a_run_survives_the_death_of_the_service_and_of_the_database(

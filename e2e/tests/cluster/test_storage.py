@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from cluster.settings import Settings
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.cluster
 
 @pytest.mark.parametrize("component", ["database", "object-store"])
 def test_the_demo_is_still_readable_after_the_pod_died(
-    component: str, settings: Settings, kubernetes_api: Any, metaflow: Any
+    component: str, settings: Settings, kubernetes_api: Any, metaflow: Any, facts: dict[str, str]
 ) -> None:
     run = metaflow.Flow("DigitsFlow").latest_successful_run
     accuracy, tasks = run.data.report, sum(1 for step in run for _ in step)
@@ -29,7 +30,17 @@ def test_the_demo_is_still_readable_after_the_pod_died(
                 return None
         return f"no new pod of {component} is ready"
 
-    eventually(not_ready, within=180)
+    def not_served() -> str | None:
+        url = f"{facts['METAFLOW_SERVICE_URL'].rstrip('/')}/readyz"
+        try:
+            status = httpx.get(url, timeout=30).status_code
+        except httpx.HTTPError as error:
+            return f"{url}: {error}"
+        return None if status == 200 else f"{url}: {status}"
+
+    eventually(not_ready, within=300)
+    # It answers only when it has found the new database.
+    eventually(not_served, within=300)
     again = metaflow.Run(run.pathspec)
     assert again.data.report == accuracy
     assert sum(1 for step in again for _ in step) == tasks

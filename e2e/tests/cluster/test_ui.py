@@ -52,7 +52,7 @@ def go(page: Page, address: str) -> None:
             return error.message
         return None
 
-    eventually(refused, within=60)
+    eventually(refused, within=300)
 
 
 def test_the_demo_s_run_is_opened_by_the_address_that_metaflow_prints(

@@ -223,12 +223,12 @@ def test_the_word_of_others_than_the_proxy_counts_nothing(
     )
     service.wait_until()
     claim = {"kubeflow-userid": "ann", "X-Forwarded-For": "10.0.0.1", "Forwarded": "for=10.0.0.1"}
-    assert httpx.get(service.url + "/flows", headers=claim).status_code == 401
+    assert httpx.get(service.url + "/flows", headers=claim, timeout=60).status_code == 401
 
     token = Guarded(service, SqliteStore(tmp_path / "metadata.db")).token("read")
-    statuses = [httpx.get(service.url + "/flows", headers={"x-api-key": token}).status_code for _ in range(3)]
-    assert statuses == [200, 429, 429]
-    assert httpx.get(service.url + "/flows", headers={"x-api-key": ADMIN}).status_code == 200
+    asked = [httpx.get(service.url + "/flows", headers={"x-api-key": token}, timeout=60) for _ in range(3)]
+    assert [answer.status_code for answer in asked] == [200, 429, 429]
+    assert httpx.get(service.url + "/flows", headers={"x-api-key": ADMIN}, timeout=60).status_code == 200
 
 
 def test_the_command_issues_lists_rotates_and_revokes(

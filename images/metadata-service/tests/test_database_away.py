@@ -20,8 +20,12 @@ StartService = Callable[..., Service]
 
 def end_sessions(postgres: PostgresServer, database: str) -> None:
     """End all sessions of the database, and return when they are gone."""
-    query = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %(name)s"
-    assert all(ended for (ended,) in postgres.rows(query, {"name": database}))
+    # A worker of the server's own would be gone before its turn, and comes again whenever it likes.
+    of_clients = "FROM pg_stat_activity WHERE datname = %(name)s AND backend_type = 'client backend'"
+    asked = postgres.rows(f"SELECT pid, pg_terminate_backend(pid, 60000) {of_clients}", {"name": database})
+    left = {pid for (pid,) in postgres.rows(f"SELECT pid {of_clients}", {"name": database})}
+    # One that had just ended by itself was not ended by this, and is gone all the same.
+    assert [pid for pid, ended in asked if not ended and pid in left] == []
 
 
 def test_killed_between_two_requests_nothing_is_lost(
@@ -48,12 +52,14 @@ def test_killed_between_two_requests_nothing_is_lost(
     assert api.http.get("/ping").text == "pong"
 
     own_postgres.start()
-    service.wait_until(within=15)
+    service.wait_until()
     assert api.post(task + "/metadata", [{"field_name": "after", "value": "1"}]) == {"metadata_created": 1}
     assert [one["field_name"] for one in api.get(task + "/metadata")] == ["before", "after"]
     assert api.get(task + "/artifacts") == []
     messages = [line["message"] for line in service.log_lines()]
-    assert [message for message in messages if message == "the database is here"] == ["the database is here"] * 2
+    # On a slow machine it may seem to be away once more; each time is said once.
+    away = [message for message in messages if message.endswith("until it is back.")]
+    assert 2 <= messages.count("the database is here") <= 1 + len(away)
     assert service.end() == 0
     assert not [line for line in service.log_lines() if "traceback" in line]
 
@@ -82,22 +88,23 @@ def test_started_before_its_database_it_says_so_and_waits(
     own_postgres.stop()
     service = start_service(own_postgres.dsn())
     service.wait_until("/ping")
+    service.wait_for_log("The database is not ready")
     service.wait_until("/readyz", status=503)
-    refused = httpx.post(service.url + "/flows/F", content=b"{}")
+    refused = httpx.post(service.url + "/flows/F", content=b"{}", timeout=60)
     assert refused.status_code == 503 and "not ready" in refused.json()["message"]
     said = [line for line in service.log_lines() if "The database is not ready" in line["message"]]
     assert len(said) == 1 and said[0]["level"] == "warning"
     own_postgres.start()
-    service.wait_until(within=15)
+    service.wait_until()
     open_api(service).post("/flows/F")
 
 
 def test_a_database_that_is_made_later_is_found(postgres: PostgresServer, start_service: StartService) -> None:
     service = start_service(postgres.dsn("later"))
+    service.wait_for_log('"later\\" does not exist')
     service.wait_until("/readyz", status=503)
     postgres.create_database("later")
-    service.wait_until(within=15)
-    assert '"later\\" does not exist' in service.log_text()
+    service.wait_until()
 
 
 @pytest.fixture
@@ -137,6 +144,7 @@ def test_a_database_that_only_reads_is_taken_for_away(
 def test_the_password_is_never_written(start_service: StartService) -> None:
     dsn = "postgresql://ann:hunter2@127.0.0.1:1/nowhere"
     service = start_service(dsn)
+    service.wait_for_log("The database is not ready")
     service.wait_until("/readyz", status=503)
     assert service.end() == 0
     check = run_command("check", MF_METADATA_DB_DSN=dsn)

@@ -68,14 +68,14 @@ def test_with_verify_full_only_the_right_server_is_spoken_to(
         assert server.rows(used) == [(True,)]
 
         elsewhere = start_service(f"host=127.0.0.1 port={port} user=metaflow dbname=tls", **settings)
+        elsewhere.wait_for_log("does not match host name")
         elsewhere.wait_until("/readyz", 503)
-        assert "does not match host name" in elsewhere.log_text()
         (tmp_path / "other").mkdir()
         other, _ = make_certificate(tmp_path / "other", "localhost")
         settings["MF_METADATA_DB_SSL_ROOT_CERT_PATH"] = str(other)
         stranger = start_service(f"host=localhost port={port} user=metaflow dbname=tls", **settings)
+        stranger.wait_for_log("certificate verify failed")
         stranger.wait_until("/readyz", 503)
-        assert "certificate verify failed" in stranger.log_text()
     finally:
         server.remove()
 
@@ -83,7 +83,10 @@ def test_with_verify_full_only_the_right_server_is_spoken_to(
 @pytest.fixture
 def pgbouncer(postgres: PostgresServer, tmp_path: Path) -> Iterator[int]:
     """PgBouncer of Debian's package, in transaction mode with two sessions for all; gives its port."""
-    program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
+    # Debian keeps it off a user's PATH.
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        raise FileNotFoundError("pgbouncer: not installed. Install Debian's package pgbouncer.")
     port = free_port()
     users = tmp_path / "users.txt"
     users.write_text('"metaflow" ""\n')
@@ -116,8 +119,8 @@ def test_behind_a_pooler_that_shares_sessions(
         f"host=127.0.0.1 port={pgbouncer} user=metaflow dbname={database}", MF_METADATA_DB_POOLER="transaction"
     )
     service.wait_until("/ping")
+    service.wait_for_log("Run migrate, on PostgreSQL itself")
     service.wait_until("/readyz", 503)
-    assert "Run migrate, on PostgreSQL itself" in service.log_text()
     assert run_command("migrate", MF_METADATA_DB_DSN=postgres.dsn(database)).returncode == 0
     service.wait_until()
     api = open_api(service)
@@ -148,14 +151,14 @@ def test_lists_are_read_from_a_replica_as_long_as_it_answers(
         service.wait_until()
         api = open_api(service)
         flow = api.new_flow()
-        eventually(lambda: None if here_twice(service) else "the replica is not found", within=20)
+        eventually(lambda: None if here_twice(service) else "the replica is not found", within=120)
         replica.execute("SELECT pg_wal_replay_pause()")
         run = api.new_run(flow)
         assert api.get(run) and api.get(flow + "/runs") == []
         replica.execute("SELECT pg_wal_replay_resume()")
-        eventually(lambda: None if api.get(flow + "/runs") else "the run is not listed", within=20)
+        eventually(lambda: None if api.get(flow + "/runs") else "the run is not listed", within=120)
         replica.kill()
-        eventually(lambda: None if api.http.get(flow + "/runs").status_code == 200 else "503", within=20)
+        eventually(lambda: None if api.http.get(flow + "/runs").status_code == 200 else "503", within=120)
         assert [each["flow_id"] for each in api.get("/flows")] == [flow.rpartition("/")[2]]
         assert service.end() == 0
         assert not [line for line in service.log_lines() if "traceback" in line]
@@ -164,5 +167,5 @@ def test_lists_are_read_from_a_replica_as_long_as_it_answers(
 
 
 def here_twice(service: Service) -> bool:
-    """Whether the database and its replica were found."""
-    return [line["message"] for line in service.log_lines()].count("the database is here") == 2
+    """Whether the database and its replica were found, one of them perhaps again."""
+    return [line["message"] for line in service.log_lines()].count("the database is here") >= 2

@@ -91,7 +91,8 @@ def test_a_flow_runs_with_the_profile_and_is_read_with_the_lines(environ: dict[s
         told = exported(lines)
         url = told["METAFLOW_SERVICE_URL"]
         wait_until_ready(url)
-        assert [one["run_number"] for one in httpx.get(url + "/flows/ResumedFlow/runs").json()] == [1]
+        runs = httpx.get(url + "/flows/ResumedFlow/runs", timeout=60).json()
+        assert [one["run_number"] for one in runs] == [1]
         asked = [sys.executable, str(FLOWS / "describe_run.py"), "ResumedFlow/1"]
         user = {**environ, **told}
         done = subprocess.run(asked, cwd=tmp_path, env=user, check=True, capture_output=True, text=True, timeout=600)

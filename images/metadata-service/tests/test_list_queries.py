@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metadata_service.api.queries import NO_FIELDS, RUN_FIELDS, TASK_FIELDS, decode_cursor, encode_cursor, read_query
@@ -111,6 +111,7 @@ def test_what_a_predicate_on_tags_means(mode: str, tags: str, holds: bool) -> No
     assert predicate.holds(["a", "b", "user:ann"]) is holds
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**63) + 1, 2**63 - 1), st.integers(0, 2**63 - 1), st.text(max_size=255))
 def test_a_cursor_comes_back_as_it_was(ts_epoch: int, task_id: int, name: str) -> None:
     cursor: Cursor = (ts_epoch, task_id, name)
@@ -131,6 +132,7 @@ def test_what_is_no_cursor_is_refused(text: str) -> None:
         read_query([("_cursor", text)], Order.RUNS, NO_FIELDS)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_as_a_cursor_is_a_bug(text: str) -> None:
     with contextlib.suppress(Malformed):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -53,7 +55,7 @@ def test_a_request_that_is_under_way_is_answered_before_the_end(
 def test_it_ends_also_with_idle_connections_and_without_a_database(start_service: StartService) -> None:
     service = start_service("host=127.0.0.1 port=1 user=u dbname=d")
     service.wait_until("/ping")
-    with httpx.Client(base_url=service.url) as client:
+    with httpx.Client(base_url=service.url, timeout=60) as client:
         assert client.get("/ping").text == "pong"
         assert service.end() == 0
 
@@ -63,7 +65,7 @@ def test_a_port_that_is_taken_is_told(start_service: StartService) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         service = start_service("host=127.0.0.1 port=1 user=u dbname=d", MF_METADATA_PORT=str(taken.getsockname()[1]))
-        assert service.process.wait(20) == 2
+        assert service.process.wait(60) == 2
     assert "MF_METADATA_PORT: " in service.log_text() and "Address already in use" in service.log_text()
 
 
@@ -105,14 +107,17 @@ def test_a_large_body_does_not_hold_up_others(api: Api) -> None:
 
 
 def test_an_answer_is_not_held_back_by_the_network_stack(api: Api) -> None:
-    """Nagle's algorithm would add 40 ms to each answer on a connection that is kept, but for the first few."""
+    """Nagle's algorithm would add 40 ms to each answer on a connection that is kept, but for the first few. So what
+    the first answer of a connection takes tells what this machine takes without it.
+    """
 
-    def seconds() -> float:
+    def seconds(**headers: str) -> float:
         started = time.perf_counter()
-        assert api.http.get("/ping").text == "pong"
+        assert api.http.get("/ping", headers=headers).text == "pong"
         return time.perf_counter() - started
 
-    assert min([seconds() for _ in range(100)][50:]) < 0.03
+    first = min(seconds(connection="close") for _ in range(20))
+    assert min([seconds() for _ in range(100)][50:]) < first + 0.03
 
 
 def test_a_slow_body_holds_up_nobody(service: Service, api: Api) -> None:
@@ -129,10 +134,14 @@ def test_it_starts_fast_and_stays_small(
     start_service: StartService,
     open_api: OpenApi,
 ) -> None:
-    """The start in seconds of work, which other processes do not make longer."""
+    """The start in seconds of work, which other processes hardly make longer, against what this machine needs to
+    import the libraries alone.
+    """
+    imports = "import psycopg, psycopg_pool, starlette.applications, uvicorn, time; print(time.process_time())"
+    libraries = float(subprocess.run([sys.executable, "-c", imports], check=True, capture_output=True).stdout)
     service = start_service(postgres.dsn(shared_database))
     service.wait_until()
-    assert service.cpu_seconds() < 2
+    assert service.cpu_seconds() < 3 * libraries
     api = open_api(service)
     run = api.new_run()
     step = api.new_step(run)

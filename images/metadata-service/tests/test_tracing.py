@@ -63,7 +63,7 @@ def test_each_request_is_a_span_of_its_callers_trace(
     service.wait_until()
     trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     headers = {"traceparent": f"00-{trace}-{parent}-01", "x-request-id": "asked"}
-    assert httpx.get(service.url + "/flows/Nowhere", headers=headers).status_code == 404
+    assert httpx.get(service.url + "/flows/Nowhere", headers=headers, timeout=60).status_code == 404
     # The last spans are sent at the end.
     assert service.end() == 0
     (span,) = [span for span in collector.spans() if span.trace_id.hex() == trace]
@@ -86,5 +86,5 @@ def test_a_collector_that_is_away_changes_nothing(tmp_path: Path, start_service:
         tmp_path / "metadata.db", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", OTEL_EXPORTER_OTLP_TIMEOUT="1"
     )
     service.wait_until()
-    assert httpx.get(service.url + "/flows").status_code == 200
+    assert httpx.get(service.url + "/flows", timeout=60).status_code == 200
     assert service.end() == 0

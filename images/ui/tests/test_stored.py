@@ -238,7 +238,7 @@ def test_nothing_waits_for_a_datastore_that_hangs_but_what_asks_it(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    ui, rows = new_ui(DatastoreSettings("s3://bucket/metaflow", hanging, seconds=5)), Rows()
+    ui, rows = new_ui(DatastoreSettings("s3://bucket/metaflow", hanging, seconds=10)), Rows()
     one_task(rows, "s3", "s3://bucket/metaflow")
     ui.write(rows)
     path = "/flows/F/runs/1/steps/start/tasks/1"
@@ -253,7 +253,7 @@ def test_nothing_waits_for_a_datastore_that_hangs_but_what_asks_it(
     for log in logs:
         answer = log.result(120)
         assert answer.status_code == 503
-        assert "in 5 s (MF_UI_DATASTORE_TIMEOUT)" in answer.json()["message"]
+        assert "in 10 s (MF_UI_DATASTORE_TIMEOUT)" in answer.json()["message"]
 
 
 class Unread(LocalFiles):

@@ -3,7 +3,8 @@
 import os
 import time
 
-WAITS_AT_MOST = 240
+# Only what nobody ends is ended by this: a test gives up before.
+WAITS_AT_MOST = 1800
 
 
 def wait_at(gate: str, name: str) -> int:
@@ -31,11 +32,11 @@ def arrive(gate: str, name: str) -> None:
     store.put_object(Bucket=bucket, Key=f"{gate}/{name}", Body=os.uname().nodename.encode())
 
 
-def is_open(gate: str) -> bool:
-    """Whether the test has opened it."""
+def is_open(gate: str, *, quick: bool = False) -> bool:
+    """Whether the test has opened it; quick is as for _store."""
     from botocore.exceptions import ClientError
 
-    store, bucket = _store()
+    store, bucket = _store(quick=quick)
     try:
         store.head_object(Bucket=bucket, Key=f"{gate}/open")
     except ClientError as answer:
@@ -54,7 +55,7 @@ def wait_until_the_store_is_away(gate: str, name: str) -> int:
         deadline = time.monotonic() + WAITS_AT_MOST
         try:
             while time.monotonic() < deadline:
-                is_open(gate)
+                is_open(gate, quick=True)
                 time.sleep(0.5)
         except (BotoCoreError, ClientError):
             return 1
@@ -62,11 +63,12 @@ def wait_until_the_store_is_away(gate: str, name: str) -> int:
     return 1
 
 
-def _store():
+def _store(*, quick: bool = False):
+    """A client and the bucket. A quick one takes the first silence for an answer; else a slow store is asked again."""
     import boto3
     from botocore.config import Config
     from metaflow.metaflow_config import DATASTORE_SYSROOT_S3, S3_ENDPOINT_URL
 
-    quick = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1})
+    impatient = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1})
     bucket = DATASTORE_SYSROOT_S3.removeprefix("s3://").split("/")[0]
-    return boto3.client("s3", endpoint_url=S3_ENDPOINT_URL, config=quick), bucket
+    return boto3.client("s3", endpoint_url=S3_ENDPOINT_URL, config=impatient if quick else None), bucket

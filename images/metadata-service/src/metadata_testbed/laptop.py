@@ -51,7 +51,7 @@ class Laptop:
 
     def _run(self, command: list[str], code: int, environ: dict[str, str]) -> str:
         done = subprocess.run(
-            command, cwd=self._folder, env={**self._environ, **environ}, capture_output=True, text=True, timeout=300
+            command, cwd=self._folder, env={**self._environ, **environ}, capture_output=True, text=True, timeout=900
         )
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout

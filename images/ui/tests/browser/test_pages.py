@@ -6,6 +6,7 @@ import re
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from metadata_testbed.waiting import eventually
 from playwright.sync_api import Page, expect
 
 from .conftest import WIDE, Open, Site, entry
@@ -91,10 +92,15 @@ def test_the_timeline_of_a_wide_run(open_page: Open, site: Site) -> None:
     page = open_page(path_of(site.rows[-1]))
     foot = page.get_by_test_id("timeline").locator(".table-foot")
     expect(foot).to_contain_text("6 rows")
-    painted = page.locator("canvas").last.evaluate(
-        "c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size"
-    )
-    assert painted > 5
+
+    def look() -> str | None:
+        # What is drawn follows what the page says in a later frame.
+        colours = page.locator("canvas").last.evaluate(
+            "c => new Set(new Uint32Array(c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size"
+        )
+        return None if colours > 5 else f"{colours} colours are painted"
+
+    eventually(look, within=45)
     page.get_by_label("Find tasks").fill("items=14")
     expect(foot).to_contain_text("12 rows")
     assert query(page)["q"] == ["items=14"]
