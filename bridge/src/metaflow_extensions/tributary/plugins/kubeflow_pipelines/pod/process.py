@@ -7,6 +7,7 @@ runner is used in it.
 
 import contextlib
 import errno
+import fcntl
 import os
 import runpy
 import select
@@ -14,6 +15,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import termios
 import threading
 import time
 from collections import deque
@@ -234,17 +236,25 @@ def _become(argv: list[str], pipes: dict[str, tuple[int, int]], program: bool) -
 
 
 def _pump(source: int, ended: int, stream: str, logs: Logs) -> None:
-    """Keep what comes out of `source`, line by line, until nobody can write to it any more or the other end of `ended`
-    is closed.
+    """Keep what comes out of `source`, line by line, until nobody can write to it any more; or until the other end of
+    `ended` is closed, and what the pipe held by then is kept too.
     """
     begun: list[bytes] = []
-    while ended not in select.select([source, ended], [], [])[0] and (read := os.read(source, _READ_BYTES)):
+
+    def keep(read: bytes) -> None:
         *lines, rest = read.split(b"\n")
         for line in lines:
             logs.add(stream, b"".join((*begun, line, b"\n")))
             begun.clear()
         if rest:
             begun.append(rest)
+
+    while ended not in select.select([source, ended], [], [])[0] and (read := os.read(source, _READ_BYTES)):
+        keep(read)
+    # The last words of a command that ended while this thread was held up: by its node, or by who takes the logs.
+    held = int.from_bytes(fcntl.ioctl(source, termios.FIONREAD, bytes(4)), sys.byteorder)
+    if held:
+        keep(os.read(source, held))
     if begun:
         logs.add(stream, b"".join(begun))
     os.close(source)
