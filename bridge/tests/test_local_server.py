@@ -5,7 +5,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPSConnection, RemoteDisconnected
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -78,11 +78,10 @@ def test_another_error_of_a_handler_is_printed(
 
     with kubeflow.serving(kubeflow.Kubeflow()) as served:
         monkeypatch.setattr(served, "answer", wrong)
-        client = HTTPConnection(urlsplit(served.url).netloc)
-        client.request("GET", "/")
-        with pytest.raises(RemoteDisconnected):
-            client.getresponse()
-        client.close()
+        with closing(HTTPConnection(urlsplit(served.url).netloc)) as client:
+            client.request("GET", "/")
+            with pytest.raises(RemoteDisconnected):
+                client.getresponse()
     assert "ValueError: the handler is wrong" in capsys.readouterr().err
 
 
@@ -90,7 +89,6 @@ def test_a_flaky_store_refuses_a_question_for_the_head_without_a_body(tmp_path: 
     with contextmanager(flaky_store)(tmp_path) as client:
         client.connect()
         client.sock.sendall(b"HEAD / HTTP/1.1\r\nHost: store\r\nConnection: close\r\n\r\n")
-        with client.sock.makefile("rb") as answer:
+        with closing(client), client.sock.makefile("rb") as answer:
             said = answer.read()
-        client.close()
     assert said.startswith(b"HTTP/1.1 503 ") and said.endswith(b"\r\n\r\n")

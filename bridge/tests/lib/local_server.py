@@ -7,7 +7,9 @@ from typing import Any
 
 
 class LocalServer(ThreadingHTTPServer):
-    """Says nothing of a client that hung up, which some tests are about; every other error of a handler is printed."""
+    """Says nothing of a connection that broke, as where a client hung up, which some tests are about. Every other error
+    of a handler is printed.
+    """
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Called where a handler has raised."""

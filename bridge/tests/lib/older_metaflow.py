@@ -29,6 +29,8 @@ def python_of(version: str) -> Path:
         try:
             making.rename(venv)
         except OSError:
+            if not python.exists():
+                raise
             # Another session that shares the cache has made it meanwhile.
             shutil.rmtree(making)
     return python

@@ -368,7 +368,8 @@ except process.BecomeCommand as command:
 """
 
 LAST_WORDS = """
-import fcntl, termios
+import fcntl, signal, termios
+signal.alarm(60)
 print("first", flush=True)
 while any(fcntl.ioctl(1, termios.FIONREAD, bytes(4))):
     pass

@@ -13,7 +13,7 @@ from laptop.compare import Place, SeenTask, tasks
 from laptop.eventually import eventually
 from laptop.shell import Laptop
 
-ENDS_WITHIN = 1800.0
+ENDS_WITHIN = 900.0
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 
 

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from laptop.eventually import eventually
 
-ARRIVES_WITHIN = 900.0
+ARRIVES_WITHIN = 600.0
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from laptop.ends import ENDS_WITHIN, done_once, end_state
 from laptop.gate import Gate
 from laptop.shell import Laptop
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(4500)]
 MENDED = Path(__file__).parent / "flows" / "mended_flow.py"
 
 

@@ -17,8 +17,8 @@ from laptop.eventually import eventually
 pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(3600)]
 ROOT = Path(__file__).parents[3]
 NAMESPACE = RELEASE = "bare"
-# Of each command and each wait.
-LIMIT = 900.0
+# Of each command and each wait. A test has four of them, and two to clear up.
+LIMIT = 500.0
 
 
 @pytest.fixture

@@ -16,14 +16,14 @@ from laptop.eventually import eventually
 from laptop.gate import Gate
 from laptop.shell import Laptop
 
-# With all else of `make test`, less than the 90 minutes that one run of it may take.
+# Longer than all that one test waits for, so that what it waited for is said.
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2700)]
 FLOWS = Path(__file__).parent / "flows"
 HELD = FLOWS / "gate_flow.py"
 VICTIM = FLOWS / "victim_flow.py"
 GRACES = {"deleted": 30, "forced": 0}
 GONE = "its pod was deleted while it ran"
-# Of a pod that is given time to end Argo sees the exit code, or when it looks late, only that the pod is gone.
+# Of a pod that is given time to end Argo sees the exit code, or, when it looks late, only that the pod is gone.
 SAID = {
     "deleted": {"it was told to end by a signal from outside (SIGTERM, exit code 143)", GONE},
     "forced": {GONE},

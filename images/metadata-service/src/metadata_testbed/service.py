@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -24,10 +25,10 @@ _BLOCK, _BLOCKS = 500, 10
 
 
 def _ports() -> Iterator[int]:
-    """Those of this process's block, round and round, from a place that two suites at once hardly share."""
+    """Those of this process's block, round and round, from any place: two suites at once may have the same block."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw") or 0)
     first = _FIRST_PORT + worker % _BLOCKS * _BLOCK
-    for number in itertools.count(os.getpid()):
+    for number in itertools.count(random.randrange(_BLOCK)):
         yield first + number % _BLOCK
 
 
