@@ -1,6 +1,8 @@
 """How a pod speaks to Kubernetes: what it believes, and what it asks again."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,9 +108,59 @@ def test_a_watch_gives_what_changes_after_its_version_and_only_what_is_chosen(ku
     assert seen[0]["object"]["status"] == {"phase": "Running"}
 
 
-def test_a_watch_ends_when_the_server_does_and_says_when_it_is_refused(kubernetes: Kubernetes) -> None:
-    kubernetes.failures, kubernetes.failing = [Answer(502, "")], "WATCH"
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Answer(502, ""),
+        status(429, "TooManyRequests", "storage is (re)initializing"),
+        status(500, "InternalError", "etcdserver: request timed out"),
+    ],
+    ids=lambda failure: f"{failure.status}",
+)
+def test_a_watch_ends_when_the_server_is_away(kubernetes: Kubernetes, failure: Answer) -> None:
+    kubernetes.failures, kubernetes.failing = [failure], "WATCH"
     assert list(cluster(kubernetes).watch(PODS, "1", 5)) == []
+
+
+@pytest.mark.parametrize(("code", "believed"), [(410, True), (500, False)])
+def test_a_watch_that_breaks_off_with_an_error_says_only_what_kubernetes_means(
+    kubernetes: Kubernetes, code: int, believed: bool
+) -> None:
+    error = {"kind": "Status", "code": code, "message": "no leader", "metadata": {}}
+    kubernetes.events.append((kubernetes.version + 1, "ERROR", f"{PODS}/one", error))
+    events = cluster(kubernetes).watch(PODS, "1", 1)
+    assert next(events)["type"] == "ADDED"
+    with pytest.raises(ApiError, match="no leader") if believed else nullcontext():
+        assert list(events) == []
+
+
+def test_a_watch_says_when_it_is_refused(kubernetes: Kubernetes) -> None:
+    kubernetes.failing = "WATCH"
     kubernetes.failures = [status(410, "Expired", "too old resource version")]
     with pytest.raises(ApiError, match="too old"):
         list(cluster(kubernetes).watch(PODS, "1", 5))
+
+
+@pytest.mark.parametrize("asked", ["GET", "WATCH"])
+def test_what_was_allowed_before_is_asked_again_when_it_is_refused(kubernetes: Kubernetes, asked: str) -> None:
+    """An API server that starts anew refuses until it has read the roles."""
+    refusals = [status(403, "Forbidden", "cannot"), status(401, "Unauthorized", "Unauthorized"), Answer(503, "")]
+    kubernetes.failures, kubernetes.failing = refusals[: 3 if asked == "GET" else 2], asked
+    kubernetes.put(f"{PODS}/two", POD)
+    allowed = replace(cluster(kubernetes), allowed=True)
+    found = allowed.get(f"{PODS}/one") if asked == "GET" else next(allowed.watch(PODS, "2", 5))["object"]
+    assert found == POD
+    assert kubernetes.failures == []
+
+
+def test_what_was_allowed_before_and_stays_refused_says_so(kubernetes: Kubernetes) -> None:
+    kubernetes.failures, kubernetes.failing = [status(403, "Forbidden", "cannot")] * 1000, "GET"
+    with pytest.raises(ApiError, match=r"cannot \(403\)"):
+        replace(cluster(kubernetes, patience=0.1), allowed=True).get(f"{PODS}/one")
+    assert len(kubernetes.asked) > 1
+
+
+def test_what_was_never_allowed_is_refused_at_once(kubernetes: Kubernetes) -> None:
+    kubernetes.failures, kubernetes.failing = [status(403, "Forbidden", "cannot")], "GET"
+    with pytest.raises(ApiError, match=r"cannot \(403\)"):
+        cluster(kubernetes).get(f"{PODS}/one")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bridge.tests.lib.kubernetes import Answer, Kubernetes, serving, status
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import outputs
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import gang_pods, outputs
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.cluster import Cluster
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.gang import Gang, Pods
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import GangRecord
@@ -264,6 +264,34 @@ def test_a_job_that_failed_without_a_failed_pod_says_why(kubernetes: Kubernetes)
     assert failure.reason == f"{NAME}, attempt 0: its Job failed: BackoffLimitExceeded: too often"
 
 
+@pytest.mark.parametrize(("kind", "condition"), [("jobs", "Complete"), ("jobsets", "Completed")])
+def test_a_gang_is_at_its_end_too_when_the_pod_of_a_finished_node_is_gone(
+    kubernetes: Kubernetes, kind: str, condition: str
+) -> None:
+    kubernetes.jobsets = kind == "jobsets"
+
+    def end() -> None:
+        kubernetes.on_watch = lambda: None
+        (path,) = [path for path in kubernetes.objects if f"/{kind}/" in path]
+        done = {"terminated": {"exitCode": 0, "reason": "Completed"}}
+        with kubernetes.changed:
+            kubernetes.report(1, "Succeeded", done)
+            kubernetes.take(f"{COLLECTIONS['pods']}/{kubernetes.pods()[1]['metadata']['name']}")
+            kubernetes.report(0, "Succeeded", done)
+            conditions = [{"type": "Suspended", "status": "False"}, {"type": condition, "status": "True"}]
+            kubernetes.put(path, {**kubernetes.objects[path], "status": {"conditions": conditions}})
+
+    kubernetes.on_watch = end
+    assert run(kubernetes) is None
+    assert left(kubernetes) == []
+
+
+@pytest.mark.parametrize(("kind", "held"), [("Complete", "False"), ("SuccessCriteriaMet", "True"), (None, "")])
+def test_a_workload_is_complete_only_when_kubernetes_says_so(kind: str | None, held: str) -> None:
+    status = {"conditions": [{"type": kind, "status": held}]} if kind else {}
+    assert not gang_pods.is_complete({"status": status})
+
+
 def test_a_driver_that_is_told_to_stop_deletes_its_gang(kubernetes: Kubernetes) -> None:
     when_made(kubernetes, 2, lambda: os.kill(os.getpid(), signal.SIGTERM))
     failure = run(kubernetes)
@@ -310,6 +338,44 @@ def test_an_api_that_is_away_for_a_while_and_a_watch_that_is_too_old_harm_nothin
     assert run(kubernetes) is None
 
 
+FOLLOWING = [f"GET {COLLECTIONS['jobs']}/", f"GET {COLLECTIONS['pods']}", "WATCH"]
+REFUSALS = [
+    status(403, "Forbidden", 'User "system:serviceaccount:runs:pipeline-runner" cannot'),
+    status(401, "Unauthorized", "Unauthorized"),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: f"{refusal.status}")
+@pytest.mark.parametrize("asked", FOLLOWING)
+def test_a_gang_lives_while_an_api_that_starts_anew_refuses(
+    kubernetes: Kubernetes, asked: str, refusal: Answer
+) -> None:
+    def on_pod(_pod: Any) -> None:
+        kubernetes.failures, kubernetes.failing = [refusal] * 3, asked
+
+    def end() -> None:
+        for index in (0, 1):
+            kubernetes.report(index, "Succeeded", {"terminated": {"exitCode": 0}})
+
+    kubernetes.on_pod, kubernetes.on_watch = on_pod, end
+    assert run(kubernetes) is None
+    assert kubernetes.failures == []
+    assert left(kubernetes) == []
+
+
+@pytest.mark.parametrize("asked", FOLLOWING)
+def test_a_refusal_that_lasts_ends_the_gang_with_its_message(kubernetes: Kubernetes, asked: str) -> None:
+    def on_pod(_pod: Any) -> None:
+        kubernetes.failures, kubernetes.failing = [REFUSALS[0]] * 1000, asked
+
+    kubernetes.on_pod = on_pod
+    failure = run(kubernetes, patience=0.1)
+    said = 'its gang of 2 pods cannot be run: User "system:serviceaccount:runs:pipeline-runner" cannot (403)'
+    assert failure == outputs.Failure(1, f"{NAME}, attempt 0: {said}")
+    assert len(kubernetes.failures) < 999
+    assert left(kubernetes) == []
+
+
 def test_an_account_without_the_right_is_told_which(kubernetes: Kubernetes) -> None:
     said = 'jobs.batch is forbidden: User "system:serviceaccount:runs:pipeline-runner" cannot create resource "jobs"'
     kubernetes.failures, kubernetes.failing = [status(403, "Forbidden", said)], f"POST {COLLECTIONS['jobs']}"
@@ -319,4 +385,5 @@ def test_an_account_without_the_right_is_told_which(kubernetes: Kubernetes) -> N
         f"{NAME}, attempt 0: its gang of 2 pods cannot be run: {said} (403). Let the steps'"
     )
     assert "create and delete jobs" in failure.reason
+    assert kubernetes.asked.count(f"POST {COLLECTIONS['jobs']}") == 1
     assert left(kubernetes) == []

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from metaflow.exception import MetaflowException
 
-from bridge.tests.lib.kubernetes import Kubernetes, serving
+from bridge.tests.lib.kubernetes import Kubernetes, serving, status
 from bridge.tests.lib.sources import ending
 from bridge.tests.pod.small_gangs import NAMESPACE, gangs
 from bridge.tests.pod.small_kubeflow import SmallKubeflow, describe, environment
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import gang_node
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import driver_watch, gang_node
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.cluster import Cluster
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.driver_watch import has_ended
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.inputs import TaskPlace
@@ -107,6 +107,19 @@ def test_a_driver_that_is_gone_or_at_its_end_has_ended(kubernetes: Kubernetes, p
     if pod:
         kubernetes.put(f"{PODS}/wf-1", pod)
     assert has_ended(Cluster(kubernetes.url, kubernetes.folder), NAMESPACE, "wf-1") is ended
+
+
+def test_a_node_that_may_not_ask_for_its_driver_says_so_once_and_goes_on_asking(
+    kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runner, sent = 7, list[tuple[int, int]]()
+    monkeypatch.setattr(driver_watch, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(os, "getppid", lambda: 1 if sent else runner)
+    monkeypatch.setattr(os, "kill", lambda *signal_sent: sent.append(signal_sent))
+    kubernetes.failures, kubernetes.failing = [status(403, "Forbidden", "cannot get pods")] * 3, "GET"
+    driver_watch.main(runner, Cluster(kubernetes.url, kubernetes.folder), NAMESPACE, "wf-1")
+    assert sent == [(runner, signal.SIGTERM)]
+    assert capsys.readouterr().err.count("cannot get pods (403)") == 1
 
 
 @pytest.mark.slow

@@ -281,7 +281,7 @@ DRIVER = """
 import sys
 from pathlib import Path
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import process
-logs = process.Logs(Path(sys.argv[1]), save=lambda files: None)
+logs = process.Logs(Path(sys.argv[1]), save=lambda files: True)
 try:
     ended = process.run(sys.argv[3:], logs, stop := process.Stop(), float(sys.argv[2]))
 except process.BecomeCommand as command:
@@ -346,46 +346,3 @@ def test_no_thread_is_left_where_a_command_leaves_a_daemon_that_holds_its_output
     )
     (tmp_path / "fifo").write_text("the daemon may go")
     assert done.stdout.splitlines() == ["told", "0 False ", "1"]
-
-
-HELD_UP = """
-import sys, threading
-from pathlib import Path
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import process
-class Logs(process.Logs):
-    over = threading.Event()
-    def add(self, stream, line):
-        self.over.wait(60)
-        super().add(stream, line)
-    def save_until(self, stop):
-        super().save_until(stop)
-        self.over.set()
-process._DRAIN_SECONDS = 0
-try:
-    process.run(sys.argv[2:], Logs(Path(sys.argv[1]), save=lambda files: None), process.Stop(), None)
-except process.BecomeCommand as command:
-    command.run()
-"""
-
-LAST_WORDS = """
-import fcntl, signal, termios
-signal.alarm(60)
-print("first", flush=True)
-while any(fcntl.ioctl(1, termios.FIONREAD, bytes(4))):
-    pass
-print("last words\\nno newline", end="", flush=True)
-"""
-
-
-def test_what_a_command_wrote_last_is_kept_when_the_logs_are_slower_than_it(tmp_path: Path) -> None:
-    (tmp_path / "command.py").write_text(LAST_WORDS)
-    done = subprocess.run(
-        [sys.executable, "-uc", HELD_UP, str(tmp_path / "logs"), "command.py"],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=True,
-    )
-    assert done.stdout == "first\nlast words\nno newline"

@@ -34,7 +34,7 @@ def test_what_is_written_after_the_end_is_shown_and_not_kept(
     temporary: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     with scratch() as folder:
-        logs = Logs(folder / "0", save=lambda files: None)
+        logs = Logs(folder / "0", save=lambda files: True)
     logs.add("stderr", b"said too late\n")
     assert b"said too late" in capfdbinary.readouterr().err
     assert list(temporary.iterdir()) == []

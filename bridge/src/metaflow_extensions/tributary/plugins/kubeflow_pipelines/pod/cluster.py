@@ -2,7 +2,7 @@
 library.
 
 What Kubernetes answers is believed: an ApiError. Everything else (no connection, a proxy's page, a server error) is the
-world's and is tried again, for a bounded time.
+world's and is tried again, for a bounded time; so is a refusal of what was allowed before.
 """
 
 import http.client
@@ -12,13 +12,14 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 Document = dict[str, Any]
+_Answer = TypeVar("_Answer")
 
 # Where Kubernetes mounts a service account's token and the cluster's certificate.
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -36,6 +37,12 @@ class ApiError(Exception):
         self.code = code
 
 
+class _Refused(ApiError):
+    """Kubernetes says no to what it allowed before. An API server that starts anew does, until it has read its roles
+    (kubernetes/kubernetes#121635).
+    """
+
+
 class Unreachable(Exception):
     """Kubernetes did not answer for as long as is waited for it."""
 
@@ -49,12 +56,14 @@ class Cluster:
     """The API server at `url`; `account` is the folder with token and ca.crt.
 
     `patience` is for how many seconds it is asked again, `delay` the first pause between two tries.
+    One is `allowed` of which it is known that the account has the rights for what it asks.
     """
 
     url: str
     account: Path = SERVICE_ACCOUNT
     patience: float = 300.0
     delay: float = 1.0
+    allowed: bool = False
     _opener: urllib.request.OpenerDirector = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -96,47 +105,58 @@ class Cluster:
         is to be read anew. ApiError when Kubernetes refuses, or has forgotten that version.
         """
         asked = {**query, "watch": "1", "resourceVersion": version, "timeoutSeconds": str(seconds)}
+
+        def begin() -> Any:
+            return self._open(self._request("GET", path, asked, None), seconds + _REQUEST_SECONDS)
+
         try:
-            with self._opener.open(
-                self._request("GET", path, asked, None), timeout=seconds + _REQUEST_SECONDS
-            ) as lines:
+            with self._patiently(begin, (_Refused,)) as lines:
                 for line in lines:
                     event = json.loads(line)
                     if event["type"] == "ERROR":
-                        raise ApiError(int(event["object"]["code"]), str(event["object"].get("message", "")))
+                        raise self._fault(int(event["object"]["code"]), event["object"], "")
                     yield event
-        except urllib.error.HTTPError as error:
-            with error:
-                said = _status(error.read())
-            if said is not None and error.code < 500:
-                raise ApiError(error.code, str(said.get("message") or error.reason)) from error
-        except _WORLD:
+        except (_Again, *_WORLD):
             # The next list finds out whether Kubernetes is away, and waits for it.
             return
 
     def _ask(self, method: str, path: str, query: Mapping[str, str], body: Document | None) -> Document:
+        def ask() -> Document:
+            with self._open(self._request(method, path, query, body), _REQUEST_SECONDS) as answer:
+                return dict(json.load(answer))
+
+        return self._patiently(ask, (_Refused, _Again, *_WORLD))
+
+    def _patiently(self, ask: Callable[[], _Answer], faults: tuple[type[Exception], ...]) -> _Answer:
+        """Ask again as long as the answer is one of these faults and there is patience left."""
         until = time.monotonic() + self.patience
         delay = self.delay
         while True:
             try:
-                return self._try(method, path, query, body)
-            except (_Again, *_WORLD) as error:
+                return ask()
+            except faults as error:
                 if time.monotonic() + delay > until:
+                    if isinstance(error, ApiError):
+                        raise
                     what = f"the Kubernetes API has not answered for {self.patience:.0f} seconds ({error})"
                     raise Unreachable(what) from error
                 time.sleep(delay)
                 delay = min(2 * delay, _LONGEST_DELAY)
 
-    def _try(self, method: str, path: str, query: Mapping[str, str], body: Document | None) -> Document:
+    def _open(self, request: urllib.request.Request, seconds: float) -> Any:
         try:
-            with self._opener.open(self._request(method, path, query, body), timeout=_REQUEST_SECONDS) as answer:
-                return dict(json.load(answer))
+            return self._opener.open(request, timeout=seconds)
         except urllib.error.HTTPError as error:
             with error:
                 said = _status(error.read())
-            if said is None or error.code == 429 or error.code >= 500:
-                raise _Again(f"status {error.code}") from error
-            raise ApiError(error.code, str(said.get("message") or error.reason)) from error
+            raise self._fault(error.code, said, error.reason) from error
+
+    def _fault(self, code: int, said: Document | None, reason: str) -> Exception:
+        """What an error is, by its status code and what Kubernetes said, if it was Kubernetes."""
+        if said is None or code == 429 or code >= 500:
+            return _Again(f"status {code}")
+        refused = self.allowed and code in (401, 403)
+        return (_Refused if refused else ApiError)(code, str(said.get("message") or reason))
 
     def _request(
         self, method: str, path: str, query: Mapping[str, str], body: Document | None

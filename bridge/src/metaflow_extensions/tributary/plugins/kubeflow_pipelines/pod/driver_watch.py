@@ -29,8 +29,10 @@ def has_ended(cluster: Cluster, namespace: str, pod: str) -> bool:
 
 def main(runner: int, cluster: Cluster, namespace: str, driver: str) -> None:
     """Ask until the driver has ended, and send the signal until the runner is gone: as the first process of a container
-    it hears none before it has said what to do with it. A Kubernetes that is away is asked again.
+    it hears none before it has said what to do with it. A Kubernetes that is away or refuses is asked again: an API
+    server that starts anew refuses for a while, and a node that no longer asks would outlive its driver.
     """
+    refusal = ""
     while os.getppid() == runner:
         try:
             if has_ended(cluster, namespace, driver):
@@ -39,8 +41,9 @@ def main(runner: int, cluster: Cluster, namespace: str, driver: str) -> None:
         except Unreachable as error:
             print(f"pod {driver}, the gang's driver, cannot be asked for: {error}", file=sys.stderr, flush=True)
         except ApiError as error:
-            print(f"pod {driver}, the gang's driver, is not watched: {error}", file=sys.stderr, flush=True)
-            return
+            if str(error) != refusal:
+                refusal = str(error)
+                print(f"pod {driver}, the gang's driver, cannot be asked for: {error}", file=sys.stderr, flush=True)
         time.sleep(EVERY_SECONDS)
 
 

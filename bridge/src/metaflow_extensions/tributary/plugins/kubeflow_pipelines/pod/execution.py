@@ -123,6 +123,8 @@ class Execution:
             save=lambda files: self._save_logs(attempt.number, files),
         )
         self.attempt = attempt.number
+        if attempt.number:
+            self._tasks.close_gaps(self._place.step, self._task, attempt.number)
         os.environ["METAFLOW_TASK_ID"] = self._task
         os.environ["METAFLOW_RETRY_COUNT"] = str(attempt.number)
         failure = self._set_up_interpreter(logs, attempt)
@@ -218,12 +220,16 @@ class Execution:
             logs.note(f"{where}: {what}")
         return outputs.Failure(code, f"{where}: {what}")
 
-    def _save_logs(self, attempt: int, files: Mapping[str, Path]) -> None:
-        """Store the logs. A store that is away must not fail a task whose artifacts are safe, so it is only said."""
+    def _save_logs(self, attempt: int, files: Mapping[str, Path]) -> bool:
+        """Store the logs; whether that was done. A store that is away must not fail a task whose artifacts are safe, so
+        it is only said.
+        """
         try:
             self._tasks.save_logs(self._place.step, self._task, attempt, files)
         except (MetaflowException, OSError) as error:
             print(f"{self._name}: the logs could not be stored: {error}", file=sys.stderr)
+            return False
+        return True
 
 
 def _signal_name(number: int) -> str:

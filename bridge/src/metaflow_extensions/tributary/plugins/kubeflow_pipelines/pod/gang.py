@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 
 from ..record import Deployment, GangRecord
@@ -171,18 +171,22 @@ class Gang:
 
     def _follow(self, plan: gang_pods.Plan, workload: gang_pods.Workload) -> outputs.Failure | None:
         """Wait for the gang's end, and say what changes meanwhile. None when all nodes ended well."""
-        cluster, path, selector = self.pods.cluster, self._collections["Pod"], f"{gang_pods.GANG_LABEL}={plan.name}"
+        path, selector = self._collections["Pod"], f"{gang_pods.GANG_LABEL}={plan.name}"
+        # The account could make the gang: a refusal now is that of an API server which does not know it yet.
+        cluster = replace(self.pods.cluster, allowed=True)
         while True:
-            failed_as_a_whole = gang_pods.failure_of(cluster.get(workload.path))
+            whole = cluster.get(workload.path)
             listed = cluster.get(path, labelSelector=selector)
             found = {each["metadata"]["name"]: each for each in listed["items"]}
             nodes = self._look(found)
+            if gang_pods.is_complete(whole):
+                return None
             if (failed := gang_pods.first_failed(nodes)) is not None:
                 return self._failure(failed)
             if gang_pods.all_succeeded(nodes, self.nodes):
                 return None
-            if failed_as_a_whole is not None:
-                return outputs.Failure(1, f"its {workload.kind} failed: {failed_as_a_whole}")
+            if (reason := gang_pods.failure_of(whole)) is not None:
+                return outputs.Failure(1, f"its {workload.kind} failed: {reason}")
             began = time.monotonic()
             try:
                 version = listed["metadata"]["resourceVersion"]

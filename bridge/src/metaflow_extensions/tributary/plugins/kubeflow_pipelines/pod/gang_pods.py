@@ -256,10 +256,22 @@ def all_succeeded(nodes: Iterable[Seen], wanted: int) -> bool:
     return {each.node for each in nodes if each.phase == "Succeeded"} >= set(range(wanted))
 
 
+def is_complete(workload: Document) -> bool:
+    """Whether a Job or JobSet ended well as its conditions say. Its pods alone do not tell: one that has finished goes
+    with its machine, and the others run on.
+    """
+    return _condition(workload, "Complete", "Completed") is not None
+
+
 def failure_of(workload: Document) -> str | None:
     """Why a Job or JobSet failed as its conditions say, or None while it did not."""
+    failed = _condition(workload, "Failed")
+    if failed is None:
+        return None
+    return ": ".join(filter(None, (failed.get("reason"), failed.get("message")))) or "no reason is known"
+
+
+def _condition(workload: Document, *types: str) -> Document | None:
+    """The condition of one of these types, if it holds."""
     conditions: Sequence[Document] = (workload.get("status") or {}).get("conditions") or []
-    for each in conditions:
-        if each["type"] == "Failed" and each["status"] == "True":
-            return ": ".join(filter(None, (each.get("reason"), each.get("message")))) or "no reason is known"
-    return None
+    return next((each for each in conditions if each["type"] in types and each["status"] == "True"), None)

@@ -13,20 +13,41 @@ import os
 import sys
 import tarfile
 import tempfile
+import time
 from typing import Any
 
 CODE_FOLDER = ".mf_code"
 RUNNER = "metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.runner"
 
+# Seconds between one try and the next to read an object whole.
+_PAUSES = (1, 2, 4, 8, 16)
+
 
 def fetch(store: Any, url: str, sha: str) -> bytes:
     """The object at an s3:// URL. ValueError when its SHA-1 is another."""
     bucket, key = url[len("s3://") :].split("/", 1)
-    blob: bytes = store.get_object(Bucket=bucket, Key=key)["Body"].read()
+    blob = _read(store, bucket, key)
     found = hashlib.sha1(blob).hexdigest()
     if found != sha:
         raise ValueError(f"{url}: has SHA-1 {found}, not {sha}. Deploy the flow again.")
     return blob
+
+
+def _read(store: Any, bucket: str, key: str) -> bytes:
+    """An object's bytes. botocore asks again for an answer, and not for one that breaks off in the middle."""
+    # The image has it beside boto3, which the boot command has seen to.
+    from botocore.exceptions import HTTPClientError, IncompleteReadError
+
+    for pause in _PAUSES:
+        body = store.get_object(Bucket=bucket, Key=key)["Body"]
+        try:
+            blob: bytes = body.read()
+            return blob
+        except (HTTPClientError, IncompleteReadError) as error:
+            print(f"s3://{bucket}/{key}: broke off, asked again in {pause} s: {error}", file=sys.stderr)
+        time.sleep(pause)
+    last: bytes = store.get_object(Bucket=bucket, Key=key)["Body"].read()
+    return last
 
 
 def unpack(blob: bytes, metadata: str) -> str:

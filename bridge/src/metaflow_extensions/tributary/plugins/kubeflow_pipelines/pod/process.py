@@ -89,50 +89,62 @@ class Ended:
 
 
 class Logs:
-    """The log files of one attempt, in the form that Metaflow's client reads."""
+    """The log files of one attempt, in the form that Metaflow's client reads. `save` stores them, and tells whether it
+    did.
+    """
 
-    def __init__(self, folder: Path, save: Callable[[dict[str, Path]], None]) -> None:
+    def __init__(self, folder: Path, save: Callable[[dict[str, Path]], bool]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.files = {stream: folder / stream for stream in STREAMS}
         for file in self.files.values():
             file.touch()
         self._stderr: deque[str] = deque(maxlen=stderr.KEPT_LINES)
         self._save = save
+        self._lost: OSError | None = None
 
     def note(self, line: str) -> None:
         """Add a line of the runner's own to the attempt's stderr, for whoever reads it with Metaflow's client."""
         self._keep("stderr", line.encode() + b"\n")
 
     def add(self, stream: str, line: bytes) -> None:
-        """Add one line of a stream, and pass it on to the container's log."""
-        self._keep(stream, line)
+        """Pass one line of a stream on to the container's log, and add it."""
         out: IO[bytes] = getattr(sys, stream).buffer
         out.write(line)
         out.flush()
         if stream == "stderr":
             self._stderr.append(line.decode(errors="replace").rstrip())
+        self._keep(stream, line)
 
     def reason(self) -> str:
         """Why the last command failed, as it said on stderr; empty when it said nothing."""
         return stderr.reason(self._stderr)
 
     def _keep(self, stream: str, line: bytes) -> None:
-        # Children that outlive their command may still write when the task has ended and its folder is gone.
-        with contextlib.suppress(FileNotFoundError), self.files[stream].open("ab", buffering=0) as file:
-            file.write(decorate(TASK_LOG_SOURCE, line))
+        """Write a line to the stream's file. A disk that takes no more costs the line and not the step, which would
+        wait for ever for somebody to read what it writes.
+        """
+        try:
+            with self.files[stream].open("ab") as file:
+                file.write(decorate(TASK_LOG_SOURCE, line))
+        except FileNotFoundError:
+            # Children that outlive their command may still write when the task has ended and its folder is gone.
+            pass
+        except OSError as error:
+            if self._lost is None:
+                print(f"{self.files[stream]}: lines are lost from here on: {error}", file=sys.stderr, flush=True)
+            self._lost = error
 
-    def save(self) -> None:
-        """Store the logs as they are now."""
-        self._save(self.files)
+    def save(self) -> bool:
+        """Store the logs as they are now; whether that was done."""
+        return self._save(self.files)
 
     def save_until(self, stop: threading.Event) -> None:
-        """Store the logs whenever they have grown, more and more seldom, until stop is set."""
+        """Store the logs whenever they have grown since they were stored, more and more seldom, until stop is set."""
         stored, waited = 0, 0.0
         while not stop.wait(delay := max(1.0, update_delay(waited))):
             waited += delay
             size = sum(file.stat().st_size for file in self.files.values())
-            if size != stored:
-                self.save()
+            if size != stored and self.save():
                 stored = size
 
 

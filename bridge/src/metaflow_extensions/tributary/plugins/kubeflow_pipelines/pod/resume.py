@@ -31,11 +31,13 @@ def clone_origin(deployment: Deployment, run: str, origin: Origin) -> outputs.Fa
         return None
     attempt = attempts.told(os.environ)
 
-    def save(files: Mapping[str, Path]) -> None:
+    def save(files: Mapping[str, Path]) -> bool:
         try:
             tasks.save_logs(start, task, attempt, files)
         except (MetaflowException, OSError) as error:
             print(f"{run}: the logs could not be stored: {error}", file=sys.stderr)
+            return False
+        return True
 
     os.environ["METAFLOW_TASK_ID"] = task
     os.environ["METAFLOW_RETRY_COUNT"] = str(attempt)

@@ -54,6 +54,15 @@ class RunTasks:
         done = self._present(step, task, TaskDataStore.METADATA_DONE_SUFFIX, [attempt])
         return bool(done) and bool(self._read(step, task, attempt)["_task_ok"])
 
+    def close_gaps(self, step: str, task: str, attempt: int) -> None:
+        """Note every attempt before this one that ended before Metaflow had begun it, as begun.
+
+        Metaflow takes the attempt before a gap for the last one, and would have the tasks behind read what that left.
+        """
+        begun = self._present(step, task, TaskDataStore.METADATA_ATTEMPT_SUFFIX, range(attempt))
+        for gap in sorted(set(range(attempt)) - set(begun)):
+            self._flow.get_task_datastore(self._run, step, task, attempt=gap, mode="w").init_task()
+
     def parameters_stored(self) -> bool:
         """Whether the run's parameters were stored by an earlier attempt of the first step."""
         return self.history(PARAMETERS_STEP, task_id(PARAMETERS_STEP, ())).finished
@@ -140,7 +149,7 @@ class RunTasks:
         return task_id(place.step, place.path, place.round)
 
     def _began(self, step: str, path: IndexPath, round: int) -> bool:
-        # The attempts of a round are counted by the datastore alone, so there is always a first one.
+        # Attempts leave no gap, so there is always a first one.
         return bool(self._present(step, task_id(step, path, round), TaskDataStore.METADATA_ATTEMPT_SUFFIX, [0]))
 
     def _read(self, step: str, task: str, attempt: int | None = None) -> TaskDataStore:
