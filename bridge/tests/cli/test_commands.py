@@ -94,6 +94,14 @@ def test_trigger_sends_what_was_given_and_leaves_defaults_to_the_deployment(flow
     assert kubeflow.experiments[0]["display_name"] == "mine"
 
 
+def test_a_run_whose_answer_was_lost_is_told_as_any_other(flow: Path, kubeflow: Kubeflow) -> None:
+    kubeflow.losing, kubeflow.losing_status = "POST /apis/v2beta1/runs ", 504
+    done = command(flow, "kubeflow-pipelines", "--url", kubeflow.url, "trigger", "--run-id-file", "run-id")
+    assert done.returncode == 0, done.stderr
+    assert (flow.parent / "run-id").read_text() == "kfp-run-1"
+    assert len(kubeflow.runs) == 1
+
+
 def test_a_run_is_asked_after_ended_and_its_pipeline_deleted(flow: Path, kubeflow: Kubeflow) -> None:
     def ask(*arguments: str) -> str:
         done = command(flow, "--quiet", "kubeflow-pipelines", "--url", kubeflow.url, *arguments)

@@ -124,6 +124,10 @@ def test_what_is_wrong_with_a_flow_is_named(change: dict[str, Any], words: str) 
         (kubernetes(use_tmpfs=True, tmpfs_size=5, tmpfs_path="/s3"), "and what Kubeflow Pipelines mounts itself would"),
         (Decorator("card", {}, mistake="It is no card"), "flow.py:11: step 'a': @card: It is no card. Correct it."),
         (kubernetes(gpu=1, extended_resources={"vendor/fpga": "1"}), "asks for nvidia.com/gpu, vendor/fpga"),
+        (
+            kubernetes(gpu=1, extended_resources={"nvidia.com/gpu": 2}),
+            "asks for nvidia.com/gpu twice, and not for as many",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_step_is_named(decorator: Decorator, words: str) -> None:

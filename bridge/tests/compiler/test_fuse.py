@@ -129,6 +129,17 @@ def test_steps_with_folders_in_memory_do_not_share_them() -> None:
     assert fused(whole) == ["start", "a", "b", "end"]
 
 
+@pytest.mark.parametrize("splits_per_pod", [None, 3])
+@pytest.mark.parametrize("one", [True, False])
+def test_nor_do_the_splits_of_a_foreach(splits_per_pod: int | None, one: bool) -> None:
+    whole = flow("start * a\na > join\njoin > end") if one else BODY
+    last = "a" if one else "b"
+    batched = replace(FUSED, splits_per_pod=splits_per_pod)
+    assert fused(whole, batched) == ["start+", {"each": ["a" if one else "a,b"]}, "join,end"]
+    whole = with_step(whole, decorated(whole.steps[last], kubernetes(use_tmpfs=True, tmpfs_size=64)))
+    assert fused(whole, batched) == ["start", {"each": ["a"] if one else ["a", "b"]}, "join,end"]
+
+
 def test_steps_with_equal_retries_and_other_variables_share_a_pod() -> None:
     whole = LINEAR
     for number, name in enumerate(LINEAR.steps):

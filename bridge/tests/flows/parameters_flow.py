@@ -18,6 +18,8 @@ class ParametersFlow(FlowSpec):
     big = Parameter("big", default=9007199254740993, help="More than a double can hold.")
     verbose = Parameter("verbose", default=True)
     quiet = Parameter("quiet", type=bool, default=False)
+    dollars = Parameter("dollars", default="$$x$$ and $$$(HOME) and {{x}}", help="Nobody replaces these.")
+    digits = Parameter("digits", type=JSONType, default='"007"', help="A text in JSON.")
     layers = Parameter("layers", type=JSONType, default='{"sizes": [8, 4], "name": "small", "dropout": null}')
     computed = Parameter("made_at_deployment", type=int, default=three)
     nothing = Parameter("nothing", help="Nobody has to give this one.")
@@ -35,6 +37,8 @@ class ParametersFlow(FlowSpec):
             "big": self.big,
             "verbose": self.verbose,
             "quiet": self.quiet,
+            "dollars": self.dollars,
+            "digits": self.digits,
             "layers": self.layers,
             "computed": self.computed,
             "nothing": self.nothing,

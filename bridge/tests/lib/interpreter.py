@@ -126,6 +126,8 @@ class Interpreter:
         attempts = task.get("retryPolicy", {}).get("maxRetryCount", 0) + 1
         outputs = component.get("outputDefinitions", {}).get("parameters", {})
         files = {name: Path(self._folder, "out", f"{len(self.ran)}-{name}") for name in outputs}
+        # The launcher is given them in an argument of its own, in which the kubelet makes one $ of two.
+        values = {name: value.replace("$$", "$") if isinstance(value, str) else value for name, value in values.items()}
         argv = tuple(_filled(part, values, files) for part in (*container["command"], *container["args"]))
         for attempt in range(attempts):
             suffix = f".executor({attempt})" if attempts > 1 else ".executor"

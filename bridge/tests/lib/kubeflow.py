@@ -36,9 +36,9 @@ class Kubeflow:
     """What the server holds, and what it was asked.
 
     `failures` are given to requests that begin with `failing`, one each. From the request on that comes after `healthy`
-    others, `fault` is given to all. The next request that begins with `losing` is carried out, and its answer is lost.
-    `wants` are headers without which everything is denied; `prefix` stands before
-    every path.
+    others, `fault` is given to all. The next request that begins with `losing` is carried out, and its answer is lost:
+    a gateway says `losing_status` in its place. `wants` are headers without which everything is denied; `prefix` stands
+    before every path.
     """
 
     health: Json = field(default_factory=lambda: {"tag_name": "2.14.3", "multi_user": False})
@@ -57,6 +57,7 @@ class Kubeflow:
     failures: list[Answer] = field(default_factory=list)
     failing: str = ""
     losing: str = ""
+    losing_status: int = 503
     fault: Answer | None = None
     healthy: int = 0
     wants: dict[str, str] = field(default_factory=dict)
@@ -97,7 +98,7 @@ class Kubeflow:
         """Lose the answer to the request at hand, if it is the one that `losing` says."""
         if self.losing and f"{self.asked[-1]} ".startswith(self.losing):
             self.losing = ""
-            raise Answer(503, "gone")
+            raise Answer(self.losing_status, "gone")
 
     def by_name(self, name: str, query: Json, body: bytes) -> Json:
         for pipeline in self.pipelines.values():
@@ -187,11 +188,15 @@ class Kubeflow:
         return created
 
     def enable_recurring_run(self, recurring_run_id: str, query: Json, body: bytes) -> Json:
+        if recurring_run_id not in self.recurring_runs:
+            raise not_found(f"RecurringRun {recurring_run_id} not found")
         self.recurring_runs[recurring_run_id] |= {"mode": "ENABLE", "status": "ENABLED"}
         self.note_active()
         return {}
 
     def disable_recurring_run(self, recurring_run_id: str, query: Json, body: bytes) -> Json:
+        if recurring_run_id not in self.recurring_runs:
+            raise not_found(f"RecurringRun {recurring_run_id} not found")
         self.recurring_runs[recurring_run_id] |= {"mode": "DISABLE", "status": "DISABLED"}
         self.note_active()
         return {}

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from metaflow.mflog.mflog import parse
 
 from bridge.tests.pod.small_kubeflow import environment
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod.process import STREAMS, Logs
@@ -86,6 +87,15 @@ def test_a_full_disk_costs_the_stored_log_and_neither_the_step_nor_its_reason(tm
     assert ended == "Ended(code=1, reason='no space left')"
     assert "no space left" in done.stderr.splitlines()
     assert done.stderr.count("lines are lost from here on: [Errno 28]") == 1
+
+
+def test_a_note_behind_a_line_without_an_end_is_a_line_of_its_own(tmp_path: Path) -> None:
+    logs = Logs(tmp_path, lambda files: True)
+    for part in (b"whole\n", b"no end"):
+        logs.add("stderr", part)
+    logs.note("killed")
+    lines = logs.files["stderr"].read_bytes().splitlines()
+    assert [found.msg for line in lines if (found := parse(line))] == [b"whole", b"no end", b"killed"]
 
 
 class Looks(threading.Event):

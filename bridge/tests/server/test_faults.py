@@ -31,9 +31,9 @@ def notes(token: str) -> DeploymentNotes:
 
 def create(url: str) -> None:
     server = Server(url)
-    token = deploy.token_for(server, TARGET, FLOW, tokens.TokenOptions(authorize="token-0"))
-    assert token == "token-0", "a token was made anew"
-    deploy.create(server, notes(token), TARGET, SECOND, None, cron=DAILY)
+    grant = deploy.grant(server, TARGET, FLOW, tokens.TokenOptions(authorize="token-0"))
+    assert grant.token == "token-0", "a token was made anew"
+    deploy.create(server, notes(grant.token), TARGET, SECOND, None, cron=DAILY, grant=grant)
 
 
 def trigger(url: str) -> None:

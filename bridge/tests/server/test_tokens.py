@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bridge.tests.lib.graphs import TARGET
-from bridge.tests.lib.kubeflow import Kubeflow, error
-from metaflow_extensions.tributary.plugins.kubeflow_pipelines import compat, deploy, names, tokens
+from bridge.tests.lib.kubeflow import Answer, Kubeflow, error
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines import compat, connection, deploy, names, tokens
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.emit import Documents
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.provenance import DeploymentNotes, FlowIdentity
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.refusals import Refused
@@ -94,7 +94,7 @@ def test_all_flows_of_a_branch_share_a_token_and_branches_do_not() -> None:
 
 
 COMMANDS: dict[str, Callable[[Server], object]] = {
-    "create": lambda server: deploy.token_for(server, TARGET, FLOW, TokenOptions()),
+    "create": lambda server: deploy.grant(server, TARGET, FLOW, TokenOptions()),
     "delete": lambda server: deploy.delete(server, FLOW, "testflow"),
     "terminate": lambda server: deploy.terminate(server, FLOW, "testflow", "run-1", lambda key: b""),
 }
@@ -136,3 +136,85 @@ def test_a_run_is_guarded_by_the_version_that_it_was_made_from(kubeflow: Kubeflo
     deploy.create(server, DeploymentNotes(FLOW, "bob", "another"), TARGET, DOCUMENTS, "second")
     with pytest.raises(Refused, match="was deployed by 'alice'"):
         COMMANDS["terminate"](server)
+
+
+def test_a_deletion_that_breaks_off_leaves_the_newest_version_to_the_last(
+    kubeflow: Kubeflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr(compat, "username", lambda: "bob")
+    healthy, broke_off = 0, True
+    while broke_off:
+        kubeflow.pipelines.clear()
+        server = Server(kubeflow.url)
+        deploy.create(server, DEPLOYED, TARGET, DOCUMENTS, "alices")
+        deploy.create(server, DeploymentNotes(FLOW, "bob", "testflow-1-efgh"), TARGET, DOCUMENTS, "bobs")
+        kubeflow.asked.clear()
+        kubeflow.fault, kubeflow.healthy = Answer(503, "gone"), healthy
+        try:
+            deploy.delete(server, FLOW, "testflow")
+            broke_off = False
+        except Refused:
+            kubeflow.fault = None
+            for pipeline in server.pipelines():
+                newest = next(server.versions(pipeline), None)
+                assert newest is None or newest.name == "bobs", healthy
+                deploy.delete(server, FLOW, "testflow")
+        assert not kubeflow.pipelines
+        healthy += 1
+    assert healthy > 4
+
+
+ROTATED = replace(DEPLOYED, token="testflow-1-efgh")
+
+
+@pytest.mark.parametrize("meanwhile", [ROTATED, replace(DEPLOYED, owner="carol")], ids=["new token", "new owner"])
+def test_a_version_is_not_uploaded_over_a_deployment_that_came_after_the_check(
+    kubeflow: Kubeflow, meanwhile: DeploymentNotes
+) -> None:
+    server = Server(kubeflow.url)
+    grant = deploy.grant(server, TARGET, FLOW, TokenOptions(authorize=DEPLOYED.token))
+    deploy.create(server, meanwhile, TARGET, DOCUMENTS, "meanwhile")
+    noted = DeploymentNotes(FLOW, "bob", grant.token)
+    with pytest.raises(
+        Refused, match=f"was deployed meanwhile by '{meanwhile.owner}'.*Run it again: kubeflow-pipelines create"
+    ):
+        deploy.create(server, noted, TARGET, DOCUMENTS, "late", grant=grant)
+    assert [each["name"] for each in kubeflow.versions["pipeline-1"]][1:] == ["meanwhile"]
+
+
+def test_a_further_version_of_the_same_owner_and_token_hinders_nobody(kubeflow: Kubeflow) -> None:
+    server = Server(kubeflow.url)
+    grant = deploy.grant(server, TARGET, FLOW, TokenOptions(authorize=DEPLOYED.token))
+    deploy.create(server, DEPLOYED, TARGET, DOCUMENTS, "meanwhile")
+    deploy.create(server, DeploymentNotes(FLOW, "bob", grant.token), TARGET, DOCUMENTS, "late", grant=grant)
+    assert [each["name"] for each in kubeflow.versions["pipeline-1"]][1:] == ["meanwhile", "late"]
+
+
+@pytest.mark.parametrize("has_version", [True, False])
+def test_a_first_version_is_not_uploaded_when_a_pipeline_came_after_the_check(
+    kubeflow: Kubeflow, has_version: bool
+) -> None:
+    kubeflow.pipelines.clear()
+    server = Server(kubeflow.url)
+    grant = deploy.grant(server, TARGET, FLOW, TokenOptions())
+    deploy.create(server, DEPLOYED, TARGET, DOCUMENTS, "meanwhile")
+    if not has_version:
+        kubeflow.versions["pipeline-1"].clear()
+    with pytest.raises(Refused, match="was deployed meanwhile"):
+        deploy.create(server, DeploymentNotes(FLOW, "bob", grant.token), TARGET, DOCUMENTS, "late", grant=grant)
+    assert "late" not in [each["name"] for each in kubeflow.versions["pipeline-1"]]
+
+
+def test_a_pipeline_without_versions_and_one_that_was_deleted_are_free(
+    kubeflow: Kubeflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compat, "username", lambda: "bob")
+    server = Server(kubeflow.url)
+    kubeflow.versions["pipeline-1"].clear()
+    grant = deploy.grant(server, TARGET, FLOW, TokenOptions())
+    deploy.create(server, DeploymentNotes(FLOW, "bob", grant.token), TARGET, DOCUMENTS, "first", grant=grant)
+    grant = deploy.grant(server, TARGET, FLOW, TokenOptions())
+    deploy.delete(server, FLOW, "testflow")
+    deploy.create(server, DeploymentNotes(FLOW, "bob", grant.token), TARGET, DOCUMENTS, "anew", grant=grant)
+    assert [each["name"] for each in kubeflow.versions["pipeline-1"]] == ["anew"]

@@ -203,19 +203,20 @@ def create(
     obj.echo(f"Deploying *{obj.flow.name}* to Kubeflow Pipelines...", bold=True)
     if target.capabilities.note:
         obj.echo(target.capabilities.note)
-    token = deploy.token_for(server, target, obj.flow_identity, asked)
-    documents = _compile(obj, target, token, tags, namespace, keep=True)
+    grant = deploy.grant(server, target, obj.flow_identity, asked)
+    documents = _compile(obj, target, grant.token, tags, namespace, keep=True)
     made = deploy.create(
         server,
-        deploy.notes(obj, token),
+        deploy.notes(obj, grant.token),
         target,
         documents,
         version_name,
         cron=deploy.scheduled(obj),
         experiment=experiment,
+        grant=grant,
     )
     _say_deployed(obj, made)
-    _tell_token(obj, owner, token)
+    _tell_token(obj, owner, grant.token)
     obj.echo(f"Start a run with: {_command(obj)} trigger")
     write_deployment(obj, deployer_attribute_file, {})
 

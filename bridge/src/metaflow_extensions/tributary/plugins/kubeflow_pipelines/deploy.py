@@ -49,6 +49,17 @@ class Deployed:
 
 
 @dataclass(frozen=True)
+class Grant:
+    """The production token of a version that is about to be made, and what stood on the server when it was granted:
+    whether there was a pipeline, and the notes of its newest version.
+    """
+
+    token: str
+    has_pipeline: bool
+    deployed: DeploymentNotes | None
+
+
+@dataclass(frozen=True)
 class RunStatus:
     """How a run stands. `state` is in the API's words; `error` says in one line why it failed. `steps` are those of the
     flow that it was made from, in their order.
@@ -116,14 +127,15 @@ def notes(state: compat.State, token: str) -> DeploymentNotes:
     return DeploymentNotes(identity(state), compat.username(), token, parameters)
 
 
-def token_for(server: Server, target: Target, of: FlowIdentity, options: TokenOptions) -> str:
+def grant(server: Server, target: Target, of: FlowIdentity, options: TokenOptions) -> Grant:
     """The production token of the version that is about to be made. Refused when this user may not make one."""
     pipeline = server.find_pipeline(target.pipeline)
     deployed = None
     if pipeline is not None:
         guard.check_pipeline(pipeline, of)
         deployed = guard.newest_notes(server, pipeline)
-    return tokens.for_new_version(target.pipeline, deployed, owner(of, target.pipeline), options)
+    token = tokens.for_new_version(target.pipeline, deployed, owner(of, target.pipeline), options)
+    return Grant(token, pipeline is not None, deployed)
 
 
 def compile_flow(
@@ -159,18 +171,23 @@ def create(
     *,
     cron: str | None = None,
     experiment: str | None = None,
+    grant: Grant | None = None,
 ) -> Deployed:
     """Upload the documents as the newest version of the flow's pipeline, which is made when there is none.
 
     `cron` is when the version runs by itself, in Kubeflow's words; without it a schedule of an earlier version goes.
-    `experiment` is where its runs go; without it they go where those of the earlier schedule went. Refused when the
-    server stored something else; the version is then taken away again, if it was not there before.
+    `experiment` is where its runs go; without it they go where those of the earlier schedule went. `grant` is what
+    the token was granted by: refused when another's deployment has come since. Refused when the server stored something
+    else; the version is then taken away again, if it was not there before.
     """
     text = documents.text()
     pipeline = server.find_pipeline(target.pipeline)
     if pipeline is None:
         pipeline = server.create_pipeline(target.pipeline, provenance.describe_pipeline(noted.identity))
+        grant = None
     guard.check_pipeline(pipeline, noted.identity)
+    if grant is not None:
+        _check_still_granted(server, pipeline, grant)
     noted = replace(noted, service_account=documents.service_account)
     description = provenance.describe_version(noted)
     version, unchanged = _uploaded(server, pipeline, documents, version_name, description)
@@ -300,6 +317,22 @@ def _keep(state: compat.State) -> Keep:
 
 def _only_locate(state: compat.State) -> Keep:
     return lambda blob: compat.locate(state, blob)
+
+
+def _check_still_granted(server: Server, pipeline: Pipeline, grant: Grant) -> None:
+    """Refused when another's version, or a new token, has come while this version was compiled and its code stored: it
+    would be the newest, and with it the token of before would count again.
+    """
+    before, now = grant.deployed, guard.newest_notes(server, pipeline)
+    if now is None and grant.has_pipeline:
+        return
+    if before and now and (before.owner, before.token) == (now.owner, now.token):
+        return
+    by = f" by {now.owner!r}" if now else ""
+    raise Refused(
+        f"pipeline {pipeline.name!r}: was deployed meanwhile{by}, and nothing is uploaded over it. "
+        "Run it again: kubeflow-pipelines create."
+    )
 
 
 def _uploaded(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from . import compat
 from .compiler import gangs
-from .compiler.ir import Flow, Step, Target
+from .compiler.ir import JSON_KIND, Flow, Parameter, Step, Target
 from .record import SCHEMA_VERSION, Deployment, ParameterRecord, StepRecord
 
 # The text of a pipeline input that nobody gave a value for; every value is JSON, and JSON is never empty.
@@ -63,7 +63,7 @@ def deployment(flow: Flow, target: Target, code: StoredCode, ownership: Ownershi
         options=flow.options,
         environment=compat.shared_environment() | compat.config_environment(flow.configs),
         loops=target.loops,
-        parameters=tuple(ParameterRecord(each.name, each.input, "json", UNSET) for each in flow.parameters),
+        parameters=tuple(_parameter(each) for each in flow.parameters),
         steps={step.name: _step(step) for step in flow.steps.values()},
     )
 
@@ -71,6 +71,11 @@ def deployment(flow: Flow, target: Target, code: StoredCode, ownership: Ownershi
 def ownership(token: str, tags: Sequence[str], namespace: str | None) -> Ownership:
     """The deployer as Metaflow knows them, with this token and these tags."""
     return Ownership(compat.username(), token, tuple(sorted(set(tags))), namespace)
+
+
+def _parameter(parameter: Parameter) -> ParameterRecord:
+    # Metaflow's command line takes a text as it is, but for a type whose texts are JSON with their quotes.
+    return ParameterRecord(parameter.name, parameter.input, "value" if parameter.kind == JSON_KIND else "json", UNSET)
 
 
 def _step(step: Step) -> StepRecord:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -69,16 +69,25 @@ class TaskLogs:
 
     def lines(self, stream: str) -> list[Line]:
         """All lines of "stdout" or "stderr" that are stored by now."""
-        stored = self._task.load_logs(LOG_SOURCES, stream, attempt_override=self._attempt)
-        return [
-            Line(utc_to_local(line.utc_tstamp), line.msg.decode(errors="replace").rstrip("\n"))
-            for line in merge_logs([blob for _, blob in stored])
-        ]
+        return _lines(self.stored(stream).values())
+
+    def stored(self, stream: str) -> dict[str, bytes]:
+        """The logs of a stream as they are stored by now, by who wrote them."""
+        return dict(self._task.load_logs(LOG_SOURCES, stream, attempt_override=self._attempt))
 
     @property
     def attempt(self) -> int:
         """The attempt whose lines these are."""
         return self._task.attempt if self._attempt is None else self._attempt
+
+    @property
+    def was_asked_for(self) -> bool:
+        """Whether this attempt is the one that was asked for, and not the one that counts."""
+        return self._attempt is not None
+
+    def of(self, attempt: int) -> "TaskLogs":
+        """Another attempt of the task."""
+        return TaskLogs(self._task, attempt)
 
 
 def tasks(
@@ -102,7 +111,7 @@ def tasks(
     }
     asked = {each for each in failed if place is None or place.holds(*each)}
     shown |= {
-        (step, task): TaskLogs(_logs_alone(flow_datastore, run_id, step, task, last), last)
+        (step, task): TaskLogs(_logs_alone(flow_datastore, run_id, step, task, last), attempt)
         for (step, task), last in _unbegun(flow_datastore, run_id, asked, shown, attempt).items()
     }
     wanted = [task for task in shown.values() if place is None or place.holds(task.step, task.path, task.round)]
@@ -156,21 +165,62 @@ def _logs_alone(flow_datastore: Any, run_id: str, step: str, task: str, attempt:
     return flow_datastore.get_task_datastore(run_id, step, task, attempt=attempt, data_metadata={}, allow_not_done=True)
 
 
+@dataclass
+class _Given:
+    """What was given of a task: the last attempt, and of its streams, by who wrote them, how many bytes and their hash.
+
+    A count of lines would not do: they are given by their time, and behind a clock that stepped back a new line stands
+    in front of older ones. The stored bytes only grow, unless another pod makes the same attempt again.
+    """
+
+    attempt: int
+    parts: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+
+    def new(self, task: TaskLogs, stream: str) -> list[Line]:
+        """The lines of the attempt that were not given yet."""
+        added = []
+        for source, stored in task.stored(stream).items():
+            size, known = self.parts.get((stream, source), (0, hash(b"")))
+            added.append(stored[size:] if hash(stored[:size]) == known else stored)
+            # A log that cannot be found for once has not begun anew.
+            if stored:
+                self.parts[stream, source] = len(stored), hash(stored)
+        return _lines(added)
+
+
 class Follower:
     """Gives every line once, however often the logs are read."""
 
     def __init__(self, streams: Iterable[str]) -> None:
         self._streams = tuple(streams)
-        self._given: dict[tuple[str, int, str], int] = {}
+        self._given: dict[str, _Given] = {}
+        self._has_looked = False
 
     def new(self, found: Iterable[TaskLogs]) -> Iterator[tuple[TaskLogs, Line]]:
-        """The lines that were stored since the last call, each with its task."""
+        """The lines that were stored since the last call, each with its task.
+
+        An attempt may end, and others begin, between two calls: those from the last one given up to the present are
+        read. Of what began before the first call only the present ones are.
+        """
+        had_looked, self._has_looked = self._has_looked, True
         for task in found:
-            for stream in self._streams:
-                key = (task.pathspec, task.attempt, stream)
-                lines = task.lines(stream)
-                yield from ((task, line) for line in lines[self._given.get(key, 0) :])
-                self._given[key] = len(lines)
+            is_alone = task.was_asked_for or not had_looked
+            given = self._given.setdefault(task.pathspec, _Given(task.attempt if is_alone else 0))
+            # The attempt that counts may be one in front of those given, that never began.
+            for attempt in range(given.attempt, max(given.attempt, task.attempt) + 1):
+                if attempt != given.attempt:
+                    given = self._given[task.pathspec] = _Given(attempt)
+                one = task.of(attempt)
+                for stream in self._streams:
+                    yield from ((one, line) for line in given.new(one, stream))
+
+
+def _lines(logs: Iterable[bytes]) -> list[Line]:
+    """The lines of logs in Metaflow's form, by the time at which they were written."""
+    return [
+        Line(utc_to_local(line.utc_tstamp), line.msg.decode(errors="replace").rstrip("\n"))
+        for line in merge_logs(list(logs))
+    ]
 
 
 def _parts(task: str) -> tuple[tuple[int, ...], int, int]:

@@ -104,10 +104,13 @@ def step_states(
 ) -> list[StepState]:
     """The tasks of the run whose pods have begun, in that order. Of a step that follows itself the last round counts.
 
-    Without the workflow only names and states are known; `chains` are the steps that share a pod, by the first of them.
-    `ended` is asked, once, about the tasks in pods that run several.
+    Without the workflow, or with its nodes in Argo's database, only names and states are known; `chains` are the steps
+    that share a pod, by the first of them. `ended` is asked, once, about the tasks in pods that run several.
     """
-    pods = list(_without_workflow(run, names, chains) if workflow is None else _pods(workflow, names))
+    if workflow is None or _in_database(workflow):
+        pods = list(_without_workflow(run, names, chains))
+    else:
+        pods = list(_pods(workflow, names))
     unsure = [place for pod in pods if not pod.tells_all for place in pod.tasks]
     done = frozenset(ended(unsure)) if unsure else frozenset[Place]()
     found = {(state.step, state.indexes): state for pod in pods for state in _states_of(pod, done)}
@@ -167,6 +170,12 @@ def _pods(workflow: Mapping[str, Any], names: TaskNames) -> Iterator[_Pod]:
         tasks = asked(node) or (place,)
         retry = retries.get(_ATTEMPT.sub("", node["name"]))
         yield _Pod(tasks, _state_of(node, tasks[0], retry), node.get("message") or "")
+
+
+def _in_database(workflow: Mapping[str, Any]) -> bool:
+    """Whether Argo keeps the nodes elsewhere, as it may be set to do with those of large workflows."""
+    status = workflow.get("status") or {}
+    return not status.get("nodes") and bool(status.get("offloadNodeStatusVersion"))
 
 
 def _without_workflow(run: Run, names: TaskNames, chains: Mapping[str, Sequence[str]]) -> Iterator[_Pod]:

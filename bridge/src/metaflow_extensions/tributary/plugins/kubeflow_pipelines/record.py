@@ -14,7 +14,7 @@ SCHEMA_VERSION = 1
 
 StepKind = Literal["start", "linear", "split", "foreach", "join", "end", "split-switch"]
 Loops = Literal["pod", "pods"]
-Encoding = Literal["text", "json"]
+Encoding = Literal["text", "json", "value"]
 
 
 class RecordError(ValueError):
@@ -26,7 +26,7 @@ class ParameterRecord:
     """One Metaflow parameter and the pipeline input that carries it.
 
     `encoding` says how the pipeline input's value is written when it reaches the container's arguments: "text" is the
-    value itself, "json" is JSON.
+    value itself, "json" is JSON; so is "value", whose parameter's own value is JSON too.
     `unset` is the one text that means "nobody gave a value"; None where every text is a value.
     """
 

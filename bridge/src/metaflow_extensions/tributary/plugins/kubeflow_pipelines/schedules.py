@@ -1,16 +1,22 @@
 """The recurring run of a flow with @schedule: one for a pipeline, of its name, bound to the newest version.
 
-Kubeflow Pipelines cannot change a recurring run, so another schedule or version means another one. Which is paused
-first, and goes last: never are two of them active, and the moment with none is that between two requests. When the new
-one cannot be made, the old one goes on.
+Kubeflow Pipelines cannot change a recurring run, so another schedule or version means another one. It is made switched
+off, and its description notes which ones it replaces and whether it is to be active. Then the old ones are paused, the
+new one is switched on, and the old ones are deleted. So two are never active, and what is cut short at any of these
+requests is made good by the next `create`: while one that is noted is still there, the replacement is unfinished and
+the note tells what was meant. Once they are gone, being switched off is the word of somebody who paused it.
 """
 
+import dataclasses
+import json
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from .provenance import Unreadable, identity_of, service_account_of
+from .provenance import Unreadable, describe_pipeline, identity_of, service_account_of
 from .refusals import Refused
-from .server import DEFAULT_EXPERIMENT, Pipeline, RecurringRun, Server, Version
+from .server import DEFAULT_EXPERIMENT, NotFound, Pipeline, RecurringRun, Server, Version
 
 Change = Literal["none", "kept", "created", "replaced", "removed"]
 
@@ -37,18 +43,21 @@ def keep(server: Server, pipeline: Pipeline, version: Version, cron: str | None,
             server.delete_recurring_run(each)
         return Kept("removed" if ours else "none")
     wanted = _experiment(server, ours, experiment)
-    fitting = [each for each in ours if (each.cron, each.version_id, each.experiment_id) == (cron, version.id, wanted)]
+    enabled = _is_to_be_enabled(ours)
+    # One that is off and is to be on is never switched on: Kubeflow Pipelines would at once make up for the last time
+    # that it missed, which another may have run. Another is made in its place.
+    fitting = [
+        each
+        for each in ours
+        if (each.cron, each.version_id, each.experiment_id, each.enabled) == (cron, version.id, wanted, enabled)
+    ]
     if fitting:
         for each in ours:
             if each is not fitting[0]:
                 server.delete_recurring_run(each)
-        return Kept("kept", cron, fitting[0].id, paused=not fitting[0].enabled)
-    active = [each for each in ours if each.enabled]
-    paused = bool(ours) and not active
-    made = _replace(server, pipeline, version, cron, wanted, active, paused)
-    for each in ours:
-        server.delete_recurring_run(each)
-    return Kept("replaced" if ours else "created", cron, made.id, paused)
+        return Kept("kept", cron, fitting[0].id, paused=not enabled)
+    made = _replace(server, pipeline, version, cron, wanted, ours, enabled)
+    return Kept("replaced" if ours else "created", cron, made.id, paused=not enabled)
 
 
 def remove(server: Server, pipeline: Pipeline) -> None:
@@ -79,8 +88,8 @@ def _is_left(server: Server, pipeline: Pipeline, recurring_run: RecurringRun) ->
 
 def _experiment(server: Server, ours: list[RecurringRun], name: str | None) -> str:
     """The id of the experiment of the pipeline's scheduled runs."""
-    if name is None and ours and ours[0].experiment_id is not None:
-        return ours[0].experiment_id
+    if name is None and ours and (before := _current(ours).experiment_id) is not None:
+        return before
     return server.experiment(name or DEFAULT_EXPERIMENT)
 
 
@@ -90,21 +99,105 @@ def _replace(
     version: Version,
     cron: str,
     experiment_id: str,
-    active: list[RecurringRun],
-    paused: bool,
+    ours: list[RecurringRun],
+    enabled: bool,
 ) -> RecurringRun:
-    for each in active:
-        server.enable_recurring_run(each, enabled=False)
+    """Make one in the place of `ours`, see above. A first one is active from the start: nothing runs beside it, and a
+    single one that is off would be taken for paused.
+    """
+    account = service_account_of(version.description)
+    noted = dataclasses.replace(pipeline, description=_with_note(pipeline.description, ours, enabled))
+    made = server.create_recurring_run(noted, version, cron, experiment_id, enabled=not ours, service_account=account)
+    others = _without_rivals(server, pipeline, made, ours)
+    if ours and enabled:
+        _pause(server, others)
+        try:
+            server.enable_recurring_run(made, enabled=True)
+        except NotFound:
+            raise _overtaken(pipeline) from None
+    for each in others:
+        server.delete_recurring_run(each)
+    return made
+
+
+def _pause(server: Server, recurring_runs: Iterable[RecurringRun]) -> None:
+    """Also what was off when it was last seen: another `create` may have switched it on since, or deleted it."""
+    for each in recurring_runs:
+        with suppress(NotFound):
+            server.enable_recurring_run(each, enabled=False)
+
+
+def _without_rivals(
+    server: Server, pipeline: Pipeline, made: RecurringRun, ours: list[RecurringRun]
+) -> list[RecurringRun]:
+    """All of ours beside `made`, as they are now. Refused when another `create` at the same time has made one that goes
+    before it: one that replaces it, or else the one of the lower id.
+
+    Both look after both have made theirs, or the later one does; so one of them at least sees the other, and by the
+    same rule for both they never give way to each other.
+    """
+    now = _ours(server, pipeline)
+    others = [each for each in now if each.id != made.id]
+    if len(others) == len(now) or any(made.id in _note(each).replaces for each in others):
+        # Left for the other to delete: if that is cut short, its note must name one that is still there.
+        raise _overtaken(pipeline)
+    known = {each.id for each in ours}
+    if any(each.id not in known and each.id < made.id for each in others):
+        server.delete_recurring_run(made)
+        raise _overtaken(pipeline)
+    return others
+
+
+def _overtaken(pipeline: Pipeline) -> Refused:
+    return Refused(
+        f"pipeline {pipeline.name!r}: another `create` has replaced its schedule at the same time. "
+        "Say `create` again when the other has ended."
+    )
+
+
+@dataclass(frozen=True)
+class _Note:
+    """What the description of a recurring run says of the replacement that it was made in."""
+
+    replaces: frozenset[str] = frozenset()
+    enabled: bool = False
+
+
+def _with_note(description: str, ours: list[RecurringRun], enabled: bool) -> str:
+    """The pipeline's description with a note for the one that takes the place of `ours`; as it is for a first one."""
+    identity = identity_of(description)
+    if identity is None or not ours:
+        return description
+    sentence, _, line = describe_pipeline(identity).partition("\n")
+    document = json.loads(line) | {"replaces": [each.id for each in ours], "enabled": enabled}
+    return f"{sentence}\n{json.dumps(document, sort_keys=True, separators=(',', ':'))}"
+
+
+def _note(recurring_run: RecurringRun) -> _Note:
+    """Its note; an empty one for those of earlier versions of the extension, and of anybody else."""
     try:
-        return server.create_recurring_run(
-            pipeline,
-            version,
-            cron,
-            experiment_id,
-            enabled=not paused,
-            service_account=service_account_of(version.description),
-        )
-    except Refused:
-        for each in active:
-            server.enable_recurring_run(each, enabled=True)
-        raise
+        document = json.loads(recurring_run.description.partition("\n")[2])
+    except ValueError:
+        return _Note()
+    replaces = document.get("replaces") if isinstance(document, dict) else None
+    if not isinstance(replaces, list):
+        return _Note()
+    return _Note(frozenset(map(str, replaces)), document.get("enabled") is True)
+
+
+def _is_unfinished(recurring_run: RecurringRun, ours: list[RecurringRun]) -> bool:
+    return any(each.id in _note(recurring_run).replaces for each in ours)
+
+
+def _current(ours: list[RecurringRun]) -> RecurringRun:
+    """The one by which the others go: an active one, or that of the last unfinished replacement, or the first."""
+    replaced = frozenset[str]().union(*(_note(each).replaces for each in ours))
+    return max(ours, key=lambda each: (each.enabled, _is_unfinished(each, ours), each.id not in replaced))
+
+
+def _is_to_be_enabled(ours: list[RecurringRun]) -> bool:
+    """Whether the flow is to run by itself: a first schedule is, one that somebody paused is not."""
+    if not ours:
+        return True
+    current = _current(ours)
+    return current.enabled or (_is_unfinished(current, ours) and _note(current).enabled)

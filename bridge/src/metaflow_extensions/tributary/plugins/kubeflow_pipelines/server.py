@@ -1,7 +1,10 @@
 """What Kubeflow Pipelines holds and does, by its REST API v2beta1. Only this and connection.py talk to it."""
 
+import base64
+import gzip
 import json
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,9 +167,12 @@ class Server:
         return _pipeline(self._ask(service.pipeline_service_create_pipeline, body))
 
     def delete_pipeline(self, pipeline: Pipeline) -> None:
-        """Delete the pipeline and its versions. Runs that it made stay. One that is gone already is no error."""
+        """Delete the pipeline and its versions. Runs that it made stay. One that is gone already is no error.
+
+        The newest version goes last: it is the one that runs and says whose the pipeline is, also when this breaks off.
+        """
         service = self._api.PipelineServiceApi(self._client)
-        for version in list(self.versions(pipeline)):
+        for version in reversed(list(self.versions(pipeline))):
             self.delete_version(pipeline, version)
         self._delete(service.pipeline_service_delete_pipeline, pipeline.id)
 
@@ -272,7 +278,9 @@ class Server:
         }
         if service_account is not None:
             body["service_account"] = service_account
-        return str(self._ask(self._api.RunServiceApi(self._client).run_service_create_run, body)["run_id"])
+        service = self._api.RunServiceApi(self._client)
+        listing = service.run_service_list_runs
+        return self._connection.start(service.run_service_create_run, body, listing, **self._where)
 
     def run(self, run_id: str) -> Run:
         """The run of this id. NotFound when there is none."""
@@ -295,14 +303,21 @@ class Server:
     def workflow(self, run_id: str) -> Json | None:
         """The run's Argo workflow as the server last saw it, or None where this version does not tell it.
 
-        Only the older API has it, and only there stands why a pod failed.
+        Only the older API has it, and only there stands why a pod failed. Its nodes are plain, also where Argo has
+        compressed them.
         """
         try:
             answer = self._connection.get("/apis/v1beta1/runs/{run_id}", path_params={"run_id": run_id})
         except NotFound:
             return None
         manifest = (answer.get("pipeline_runtime") or {}).get("workflow_manifest")
-        return json.loads(manifest) if manifest else None
+        try:
+            return _with_plain_nodes(json.loads(manifest)) if manifest else None
+        except (ValueError, EOFError, OSError, zlib.error) as error:
+            raise Refused(
+                f"Kubeflow Pipelines at {self.url}: the workflow of run {run_id} cannot be read ({error}). "
+                "Try again, or look at the run in its web interface."
+            ) from None
 
     def terminate(self, run_id: str) -> None:
         """Stop the run's pods. NotFound when there is no such run."""
@@ -347,6 +362,18 @@ def _run(answer: Json) -> Run:
         tasks=tuple(Task(each.get("display_name") or "", each.get("state") or "") for each in details),
         created=answer.get("created_at") or "",
     )
+
+
+def _with_plain_nodes(workflow: Json) -> Json:
+    """Argo puts the nodes of a workflow that is larger than 1 MiB into another field, as base64 of gzip of JSON."""
+    status = workflow.get("status") or {}
+    if status.get("nodes") or not (packed := status.get("compressedNodes")):
+        return workflow
+    nodes = json.loads(gzip.decompress(base64.b64decode(packed, validate=True)))
+    if not isinstance(nodes, dict) or not all(isinstance(node, dict) for node in nodes.values()):
+        raise ValueError("its compressed nodes are of another form")
+    rest = {name: value for name, value in status.items() if name != "compressedNodes"}
+    return {**workflow, "status": {**rest, "nodes": nodes}}
 
 
 def _version(answer: Json) -> Version:

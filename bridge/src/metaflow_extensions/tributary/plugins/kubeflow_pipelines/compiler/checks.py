@@ -98,6 +98,9 @@ def one_accelerator(flow: Flow, target: Target) -> Iterator[Problem]:
                 + _gangs_too(step.gang),
                 "Keep one of them",
             )
+        elif pods.counts_differ(step):
+            (kind,) = asked
+            yield Problem(place(step), f"asks for {kind} twice, and not for as many", "Keep gpu or extended_resources")
 
 
 def one_service_account(flow: Flow, target: Target) -> Iterator[Problem]:

@@ -72,9 +72,12 @@ def _keeps_to_itself(step: Step) -> bool:
 
 
 def _one_pod(body: Block) -> Run | None:
-    """A foreach's body that is one pod, which gives nothing back to the pipeline."""
+    """A foreach's body that is one pod, which gives nothing back to the pipeline, and in which no split sees what
+    another has left.
+    """
     match body:
         case (Run() as run,):
-            apart = any(step.gang or step.kind in ("foreach", "split-switch") for step in (run.step, *run.then))
-            return None if apart else run
+            steps = (run.step, *run.then)
+            apart = any(step.gang or step.kind in ("foreach", "split-switch") for step in steps)
+            return None if apart or any(map(pods.has_memory_folders, steps)) else run
     return None

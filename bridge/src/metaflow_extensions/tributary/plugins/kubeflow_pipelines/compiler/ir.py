@@ -12,7 +12,8 @@ Loops = Literal["pod", "pods"]
 """Where the rounds of a step that follows itself run: all in one pod, or each in a pod of its own."""
 
 # Metaflow's parameter types whose values are plain JSON. Values of other types travel as the text that was given.
-PARAMETER_KINDS = ("str", "int", "float", "bool", "JSON")
+JSON_KIND = "JSON"
+PARAMETER_KINDS = ("str", "int", "float", "bool", JSON_KIND)
 
 # Metaflow's name of an IncludeFile's type, and ours of a type whose values are several.
 FILE_KIND = "FilePath"

@@ -70,6 +70,14 @@ def resources(asked: Mapping[str, Any]) -> Document:
     return found
 
 
+def counts_differ(step: Step) -> bool:
+    """Whether a step asks for an accelerator twice, by `gpu` and by `extended_resources`, and not for as many."""
+    decorator = step.decorator("kubernetes")
+    asked = decorator.attributes if decorator else {}
+    others = {str(kind): str(count) for kind, count in (asked.get("extended_resources") or {}).items()}
+    return any(others.get(kind, count) != count for kind, count in _gpus(asked).items())
+
+
 def accelerators(step: Step) -> Mapping[str, str]:
     """Everything but cpu and memory that the step asks a node for. Kubeflow Pipelines has room for one."""
     decorator = step.decorator("kubernetes")
@@ -180,9 +188,14 @@ def _volumes(asked: Mapping[str, Any], target: Target) -> Document:
 
 def _accelerators(asked: Mapping[str, Any]) -> dict[str, str]:
     found = {str(kind): str(count) for kind, count in (asked.get("extended_resources") or {}).items()}
-    if asked.get("gpu") is not None:
-        found[f"{str(asked['gpu_vendor']).lower()}.com/gpu"] = _number(asked["gpu"])
-    return found
+    return found | _gpus(asked)
+
+
+def _gpus(asked: Mapping[str, Any]) -> dict[str, str]:
+    """What `gpu` asks for; of none of them, nothing."""
+    if not float(asked.get("gpu") or 0):
+        return {}
+    return {f"{str(asked['gpu_vendor']).lower()}.com/gpu": _number(asked["gpu"])}
 
 
 def memory_mounts(asked: Mapping[str, Any]) -> list[Document]:

@@ -57,8 +57,11 @@ def with_interpreters(state: compat.State, flow: ir.Flow) -> ir.Flow:
 
 
 def encode(value: Any) -> str:
-    """A parameter's value as a pipeline input: JSON, in which neither Argo nor the kubelet finds a thing to replace."""
-    return json.dumps(value).replace("{{", "{\\u007b").replace("$(", "$\\u0028")
+    """A parameter's value as a pipeline input: JSON, in which neither Argo nor the kubelet finds a thing to replace.
+
+    The kubelet puts variables in for `$(NAME)`, and makes one `$` of two.
+    """
+    return json.dumps(value).replace("{{", "{\\u007b").replace("$(", "$\\u0028").replace("$$", "$\\u0024")
 
 
 def _parameters(state: compat.State) -> tuple[ir.Parameter, ...]:
@@ -75,7 +78,7 @@ def _parameters(state: compat.State) -> tuple[ir.Parameter, ...]:
                 input=inputs[each.name],
                 kind=kind,
                 default=None if text is None else encode(text),
-                required=bool(each.kwargs.get("required")) and default is None,
+                required=bool(compat_parameters.parameter_facts(each)["required"]),
                 help=each.kwargs.get("help") or "",
                 file=file,
                 options=compat_parameters.parameter_options(each),

@@ -33,11 +33,12 @@ def values(parameters: Sequence[ParameterRecord], given: Mapping[str, str], reca
         text = given.get(parameter.input)
         if text is None or text == parameter.unset:
             continue
-        found[parameter.name] = text if parameter.encoding == "text" else _plain(parameter.name, text, recall)
+        found[parameter.name] = text if parameter.encoding == "text" else _plain(parameter, text, recall)
     return found
 
 
-def _plain(name: str, text: str, recall: Recall) -> str:
+def _plain(parameter: ParameterRecord, text: str, recall: Recall) -> str:
+    name = parameter.name
     if text.startswith(REFERENCE):
         text = _recalled(name, text.removeprefix(REFERENCE), recall)
     try:
@@ -47,7 +48,7 @@ def _plain(name: str, text: str, recall: Recall) -> str:
             f"parameter {name!r}: {_short(text)} is not JSON, as every input of the pipeline is. "
             "Put a text in double quotes."
         ) from None
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) and parameter.encoding == "json" else json.dumps(value)
 
 
 def _recalled(name: str, key: str, recall: Recall) -> str:

@@ -101,6 +101,8 @@ class Logs:
         self._stderr: deque[str] = deque(maxlen=stderr.KEPT_LINES)
         self._save = save
         self._lost: OSError | None = None
+        # The streams whose last line has no end yet.
+        self._unended: set[str] = set()
 
     def note(self, line: str) -> None:
         """Add a line of the runner's own to the attempt's stderr, for whoever reads it with Metaflow's client."""
@@ -123,9 +125,12 @@ class Logs:
         """Write a line to the stream's file. A disk that takes no more costs the line and not the step, which would
         wait for ever for somebody to read what it writes.
         """
+        # What Metaflow reads as a line begins with its mark, so what comes next must not go on with the last one.
+        kept = b"\n" * (stream in self._unended) + decorate(TASK_LOG_SOURCE, line)
+        (self._unended.discard if line.endswith(b"\n") else self._unended.add)(stream)
         try:
             with self.files[stream].open("ab") as file:
-                file.write(decorate(TASK_LOG_SOURCE, line))
+                file.write(kept)
         except FileNotFoundError:
             # Children that outlive their command may still write when the task has ended and its folder is gone.
             pass
