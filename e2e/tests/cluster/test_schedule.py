@@ -1,4 +1,4 @@
-"""A flow with @schedule runs by itself, and stops when its pipeline is deleted."""
+"""A flow with @schedule runs by itself, also when it was deployed anew, and stops when its pipeline is deleted."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ def schedule(laptop: Laptop, kubeflow: Any) -> Iterator[str]:
     laptop.deploy(FLOW)
     (found,) = schedules(kubeflow)
     yield found
-    if schedules(kubeflow):
+    last = schedules(kubeflow)
+    if last:
         laptop.flow(FLOW, "kubeflow-pipelines", "delete")
-    for run in runs(kubeflow, found):
-        if run.state not in ENDED:
-            _terminate(kubeflow, run.run_id)
+    for each in {found, *last}:
+        for run in runs(kubeflow, each):
+            if run.state not in ENDED:
+                _terminate(kubeflow, run.run_id)
 
 
 def test_a_scheduled_flow_runs_by_itself_until_it_is_deleted(
@@ -36,20 +38,31 @@ def test_a_scheduled_flow_runs_by_itself_until_it_is_deleted(
     laptop.deploy(FLOW)
     assert schedules(kubeflow) == [schedule], "an unchanged schedule was not left alone"
 
-    def nothing_succeeded() -> str | None:
-        states = [run.state for run in runs(kubeflow, schedule)]
-        return None if "SUCCEEDED" in states else f"runs of the schedule are {states}"
-
-    eventually(nothing_succeeded, within=1800, every=3)
-    done = next(run for run in runs(kubeflow, schedule) if run.state == "SUCCEEDED")
-    run_id = f"kfp-{done.run_id}"
+    run_id = f"kfp-{_first_success(kubeflow, schedule)}"
     assert laptop.flow(FLOW, "kubeflow-pipelines", "status", run_id).out.startswith("Succeeded")
     run = metaflow.Run(f"TickFlow/{run_id}")
     assert run.successful
     assert run["end"].task["text"].data == "ticked 6"
 
+    laptop.deploy(FLOW, "--tag", "deployed:anew")
+    (replaced,) = schedules(kubeflow)
+    assert replaced != schedule, "a schedule is bound to its version"
+    assert kubeflow.get_recurring_run(replaced).status == "ENABLED"
+    assert "deployed:anew" in metaflow.Run(f"TickFlow/kfp-{_first_success(kubeflow, replaced)}").tags
+
     laptop.flow(FLOW, "kubeflow-pipelines", "delete")
     assert schedules(kubeflow) == []
+
+
+def _first_success(kubeflow: Any, schedule: str) -> str:
+    """Wait for a run of the schedule that ends well; gives its id in Kubeflow Pipelines."""
+
+    def nothing_succeeded() -> str | None:
+        states = [run.state for run in runs(kubeflow, schedule)]
+        return None if "SUCCEEDED" in states else f"runs of the schedule are {states}"
+
+    eventually(nothing_succeeded, within=1500, every=3)
+    return next(str(run.run_id) for run in runs(kubeflow, schedule) if run.state == "SUCCEEDED")
 
 
 def _terminate(kubeflow: Any, run_id: str) -> None:
