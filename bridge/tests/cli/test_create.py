@@ -131,3 +131,15 @@ def test_a_namespace_that_a_server_of_one_user_would_not_heed_is_refused(flow: P
     assert done.returncode == 2
     assert "@kubernetes(namespace='team') is refused: all pods of a run live in its namespace" in done.stderr
     assert kubeflow.pipelines == {}
+
+
+def test_a_parameter_with_a_default_of_a_type_of_clicks_own_need_not_be_given(tmp_path: Path) -> None:
+    flow = tmp_path / "ranged_flow.py"
+    imports = "from metaflow._vendor import click\nfrom metaflow import FlowSpec, Parameter, schedule, step"
+    body = '    n = Parameter("n", type=click.IntRange(1, 5), default=3, required=True)\n\n'
+    flow.write_text(two_steps("RangedFlow", imports=imports, before='@schedule(cron="30 4 * * MON")\n', body=body))
+    done = command(flow, "--quiet", "kubeflow-pipelines", "create", "--only-json")
+    assert done.returncode == 0, done.stderr
+    pipeline = json.loads(done.stdout.split("\n---\n")[0])
+    # The pod takes the flow's own default: nobody gave a value.
+    assert pipeline["root"]["inputDefinitions"]["parameters"]["n"]["defaultValue"] == ""

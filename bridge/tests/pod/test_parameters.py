@@ -1,9 +1,11 @@
 """What the pipeline hands to the first step, made into what Metaflow's command line takes."""
 
 import json
+from typing import Any
 
 import pytest
 
+from metaflow_extensions.tributary.plugins.kubeflow_pipelines.compiler.read import encode
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.pod import parameters
 from metaflow_extensions.tributary.plugins.kubeflow_pipelines.record import Encoding, ParameterRecord
 
@@ -45,6 +47,13 @@ def test_a_text_becomes_the_value(encoding: Encoding, unset: str | None, text: s
 
 def test_a_reference_becomes_the_value_that_is_stored() -> None:
     assert json.loads(values(parameters.reference(STORED))["x"]) == json.loads(STORED)
+
+
+@pytest.mark.parametrize("value", ["a$$b", "$$$$", "$$$", "$$(X)", "$(X)", "{{x}}", {"$$": ["$$$x"]}])
+def test_neither_argo_nor_the_kubelet_finds_a_thing_to_replace_in_a_value(value: Any) -> None:
+    text = encode(value)
+    assert json.loads(text) == value
+    assert not [each for each in ("$$", "$(", "{{") if each in text]
 
 
 def test_another_value_under_the_key_is_refused() -> None:
